@@ -1,0 +1,31 @@
+//! Switchback's memory: one log of events, and the accounts, rooms and messages it speaks of.
+//!
+//! * Everything that changes something goes through one group-committing writer: it takes what is
+//!   waiting, runs it in one transaction with a savepoint per operation, commits once with full
+//!   durability, then answers everyone. An answer means: it is on disk.
+//! * Everything that reads uses a pool of read-only connections on consistent snapshots.
+//! * SQL lives in this crate alone. No HTTP types, no JSON.
+//!
+//! This crate checks what only a transaction can check (is the author still a member, is the nonce
+//! new, is the name free); who is *allowed* to do something by their role is `ops`' matter.
+//!
+//! Where to look: [`Store`] opens and closes; `write/` and `read/` hold its operations by subject;
+//! `db` is the only module that knows which database is behind a query, `sqlite` what is peculiar
+//! to this one.
+
+mod db;
+pub mod error;
+mod kind;
+pub mod limits;
+mod read;
+mod seed;
+mod sqlite;
+mod store;
+mod tx;
+pub mod types;
+mod write;
+mod writer;
+
+pub use error::{Error, OpenError};
+pub use store::{OpenMode, Store};
+pub use types::*;

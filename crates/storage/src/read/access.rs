@@ -1,0 +1,145 @@
+//! Sessions, tokens and invitations: who is this, and what gives them that right.
+
+use switchback_core::UserId;
+use switchback_core::wire::{Invitation, SessionInfo, Timestamp, TokenInfo};
+
+use crate::db::{Conn, Row, values};
+use crate::read::people::{self, user_columns};
+use crate::tx::{found, now};
+use crate::{Credential, Error, Identity, SecretHash, Store, limits};
+
+impl Store {
+    /// Who this secret belongs to: an active account's session, unless it was unused for
+    /// `limits::SESSION_IDLE_US`, or its token.
+    pub async fn identify(&self, secret_hash: SecretHash) -> Result<Option<Identity>, Error> {
+        let sql = concat!(
+            "SELECT ",
+            user_columns!(),
+            ", c.credential, c.is_token FROM (",
+            "SELECT id AS credential, user_id, FALSE AS is_token FROM sessions ",
+            "WHERE secret_hash = $1 AND last_used_at > $2 ",
+            "UNION ALL SELECT id, user_id, TRUE FROM tokens WHERE secret_hash = $1",
+            ") c JOIN users u ON u.id = c.user_id WHERE u.active"
+        );
+        let row = self.reader().await?.maybe(sql, values![secret_hash, oldest_alive()]).await?;
+        let identity = |row: Row| {
+            let credential = if row.get("is_token")? {
+                Credential::Token(row.get("credential")?)
+            } else {
+                Credential::Session(row.get("credential")?)
+            };
+            Ok(Identity { user: people::user(&row)?, credential })
+        };
+        row.map(identity).transpose()
+    }
+
+    /// Where this person is signed in, newest use first. `current` is the caller's to set.
+    pub async fn sessions(&self, user: UserId) -> Result<Vec<SessionInfo>, Error> {
+        let sql = "SELECT id, label, created_at, last_used_at FROM sessions \
+                   WHERE user_id = $1 AND last_used_at > $2 ORDER BY last_used_at DESC, id DESC";
+        let rows = self.reader().await?.all(sql, values![user, oldest_alive()]).await?;
+        rows.iter().map(session).collect()
+    }
+
+    /// This person's tokens, newest first.
+    pub async fn tokens(&self, user: UserId) -> Result<Vec<TokenInfo>, Error> {
+        let sql = "SELECT id, label, created_at, last_used_at FROM tokens \
+                   WHERE user_id = $1 ORDER BY created_at DESC, id DESC";
+        self.reader().await?.all(sql, values![user]).await?.iter().map(token).collect()
+    }
+
+    /// Every session and token of this person that still counts; none if they are deactivated.
+    pub async fn credentials(&self, user: UserId) -> Result<Vec<Credential>, Error> {
+        let sql = "SELECT c.id, c.is_token FROM (\
+                   SELECT id, user_id, FALSE AS is_token FROM sessions WHERE last_used_at > $2 \
+                   UNION ALL SELECT id, user_id, TRUE FROM tokens\
+                   ) c JOIN users u ON u.id = c.user_id WHERE u.id = $1 AND u.active";
+        let rows = self.reader().await?.all(sql, values![user, oldest_alive()]).await?;
+        let credential = |row: &Row| {
+            let is_token: bool = row.get("is_token")?;
+            Ok(if is_token { Credential::Token(row.get("id")?) } else { Credential::Session(row.get("id")?) })
+        };
+        rows.iter().map(credential).collect()
+    }
+
+    /// Invitations, newest first, at most `limits::INVITATIONS_LISTED`.
+    pub async fn invitations(&self) -> Result<Vec<Invitation>, Error> {
+        let sql = concat!(
+            "SELECT ",
+            invitation_columns!(),
+            " FROM invitations i ORDER BY i.created_at DESC, i.id DESC LIMIT $1"
+        );
+        let rows = self.reader().await?.all(sql, values![limits::INVITATIONS_LISTED]).await?;
+        rows.iter().map(invitation).collect()
+    }
+
+    /// The invitation of this secret, if it can still be used; `Gone` if it no longer can.
+    pub async fn invitation_by_secret(&self, secret_hash: SecretHash) -> Result<Invitation, Error> {
+        usable_invitation(&mut self.reader().await?, secret_hash, now()).await
+    }
+}
+
+/// The columns of [`invitation`], from `invitations i`.
+macro_rules! invitation_columns {
+    () => {
+        "i.id, i.created_by, i.created_at, i.expires_at, i.max_uses, i.uses, i.revoked"
+    };
+}
+use invitation_columns;
+
+/// A session used last at or before this has ended by itself.
+pub(crate) fn oldest_alive() -> Timestamp {
+    now() - limits::SESSION_IDLE_US
+}
+
+/// The invitation of this secret as of `at`.
+pub(crate) async fn usable_invitation(
+    conn: &mut Conn,
+    secret_hash: SecretHash,
+    at: Timestamp,
+) -> Result<Invitation, Error> {
+    let sql = concat!("SELECT ", invitation_columns!(), " FROM invitations i WHERE i.secret_hash = $1");
+    let invitation = invitation(&found(conn.maybe(sql, values![secret_hash]).await?, "invitation")?)?;
+    if invitation.revoked {
+        return Err(Error::Gone("this invitation was revoked"));
+    }
+    if invitation.expires_at.is_some_and(|expires_at| expires_at <= at) {
+        return Err(Error::Gone("this invitation has expired"));
+    }
+    if invitation.max_uses.is_some_and(|max_uses| invitation.uses >= max_uses) {
+        return Err(Error::Gone("this invitation is used up"));
+    }
+    Ok(invitation)
+}
+
+fn session(row: &Row) -> Result<SessionInfo, Error> {
+    Ok(SessionInfo {
+        id: row.get("id")?,
+        label: row.get("label")?,
+        created_at: row.get("created_at")?,
+        last_used_at: row.get("last_used_at")?,
+        current: false,
+    })
+}
+
+fn token(row: &Row) -> Result<TokenInfo, Error> {
+    Ok(TokenInfo {
+        id: row.get("id")?,
+        label: row.get("label")?,
+        created_at: row.get("created_at")?,
+        last_used_at: row.get("last_used_at")?,
+    })
+}
+
+fn invitation(row: &Row) -> Result<Invitation, Error> {
+    Ok(Invitation {
+        id: row.get("id")?,
+        created_by: row.get("created_by")?,
+        created_at: row.get("created_at")?,
+        expires_at: row.get("expires_at")?,
+        max_uses: row.get("max_uses")?,
+        uses: row.get("uses")?,
+        revoked: row.get("revoked")?,
+        url: None,
+    })
+}

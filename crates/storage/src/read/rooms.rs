@@ -1,0 +1,163 @@
+//! Rooms, as everybody sees them and as one person stands to them.
+
+use switchback_core::wire::{Room, RoomKind, RoomView};
+use switchback_core::{RoomId, Seq, UserId};
+
+use crate::db::{Conn, Row, values};
+use crate::read::hydrate;
+use crate::read::unread::{mentions_sql, no_end, unread_sql};
+use crate::store::head;
+use crate::tx::found;
+use crate::{Error, Membership, RoomMembers, Store};
+
+/// The columns of [`room`], from `rooms r`.
+macro_rules! room_columns {
+    () => {
+        "r.id, r.kind, r.name, r.topic, r.archived, r.general, r.created_at, \
+         (SELECT count(*) FROM memberships cm JOIN users cu ON cu.id = cm.user_id \
+         WHERE cm.room_id = r.id AND cu.active) AS member_count"
+    };
+}
+pub(crate) use room_columns;
+
+/// Rooms `r` as `$1` stands to them by the membership `m`, to be narrowed by a WHERE.
+macro_rules! view_sql {
+    ($join:literal) => {
+        concat!(
+            "SELECT ",
+            room_columns!(),
+            ", r.n, r.last_seq, r.last_at, m.user_id IS NOT NULL AS joined, ",
+            "coalesce(m.read_seq, 0) AS read_seq, ",
+            unread_sql!("m.user_id", "r.id", "m.read_seq", no_end!()),
+            " AS unread, ",
+            mentions_sql!("m.user_id", "r.id", "m.read_seq", no_end!()),
+            " AS mentions FROM rooms r ",
+            $join,
+            " memberships m ON m.room_id = r.id AND m.user_id = $1 "
+        )
+    };
+}
+
+impl Store {
+    /// What this person may see: public rooms and those they are in; by name, direct ones last.
+    pub async fn rooms(&self, viewer: UserId) -> Result<Vec<RoomView>, Error> {
+        let mut conn = self.at_one_moment().await?;
+        let sql = concat!(view_sql!("LEFT JOIN"), "WHERE r.kind = 'public' OR m.user_id IS NOT NULL");
+        let rows = conn.all(sql, values![viewer]).await?;
+        views(&mut conn, &rows).await
+    }
+
+    /// One room, if this person may see it.
+    pub async fn room(&self, viewer: UserId, room: RoomId) -> Result<RoomView, Error> {
+        view(&mut self.at_one_moment().await?, viewer, room).await
+    }
+
+    /// Who is in a room that this person may see, by the time they joined. Deactivated people are
+    /// left out, as they are from `member_count`, except from a direct conversation.
+    pub async fn members(&self, viewer: UserId, room: RoomId) -> Result<Vec<UserId>, Error> {
+        let mut conn = self.at_one_moment().await?;
+        must_see(&mut conn, viewer, room).await?;
+        members(&mut conn, room).await
+    }
+
+    /// A room with who is in it, whoever asks.
+    pub async fn room_members(&self, room: RoomId) -> Result<RoomMembers, Error> {
+        let mut conn = self.at_one_moment().await?;
+        let members = members(&mut conn, room).await?;
+        let room = hydrate::rooms(&mut conn, &[room]).await?.remove(&room);
+        Ok(RoomMembers { room: found(room, "room")?, members })
+    }
+
+    /// The rooms this person is in, and as of which head.
+    pub async fn memberships(&self, user: UserId) -> Result<(Seq, Vec<Membership>), Error> {
+        let mut conn = self.at_one_moment().await?;
+        let seq = head(&mut conn).await?;
+        Ok((seq, memberships(&mut conn, user).await?))
+    }
+}
+
+/// The rooms this person is in: `general` first, then by name, direct ones last.
+pub(crate) async fn joined(conn: &mut Conn, viewer: UserId) -> Result<Vec<RoomView>, Error> {
+    let rows = conn.all(view_sql!("JOIN"), values![viewer]).await?;
+    let mut views = views(conn, &rows).await?;
+    // Stable: the others stay in order.
+    views.sort_by_key(|view| !view.room.general);
+    Ok(views)
+}
+
+/// One room, if `viewer` may see it.
+pub(crate) async fn view(conn: &mut Conn, viewer: UserId, room: RoomId) -> Result<RoomView, Error> {
+    let sql =
+        concat!(view_sql!("LEFT JOIN"), "WHERE r.id = $2 AND (r.kind = 'public' OR m.user_id IS NOT NULL)");
+    let row = found(conn.maybe(sql, values![viewer, room]).await?, "room")?;
+    found(views(conn, &[row]).await?.pop(), "room")
+}
+
+/// Refuses as not found what `viewer` may not know of.
+pub(crate) async fn must_see(conn: &mut Conn, viewer: UserId, room: RoomId) -> Result<(), Error> {
+    let sql = "SELECT r.id FROM rooms r WHERE r.id = $2 AND (r.kind = 'public' OR EXISTS \
+               (SELECT 1 FROM memberships m WHERE m.room_id = r.id AND m.user_id = $1))";
+    found(conn.maybe(sql, values![viewer, room]).await?, "room").map(drop)
+}
+
+/// The rooms `user` is in.
+pub(crate) async fn memberships(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, Error> {
+    let sql = "SELECT room_id, joined_seq FROM memberships WHERE user_id = $1";
+    let membership =
+        |row: &Row| Ok(Membership { room: row.get("room_id")?, joined_seq: row.get("joined_seq")? });
+    conn.all(sql, values![user]).await?.iter().map(membership).collect()
+}
+
+async fn members(conn: &mut Conn, room: RoomId) -> Result<Vec<UserId>, Error> {
+    let sql = "SELECT m.user_id FROM memberships m JOIN users u ON u.id = m.user_id \
+               JOIN rooms r ON r.id = m.room_id WHERE m.room_id = $1 \
+               AND (u.active OR r.kind = 'direct') ORDER BY m.joined_seq, m.user_id";
+    conn.all(sql, values![room]).await?.iter().map(|row| row.get("user_id")).collect()
+}
+
+/// A row of [`room_columns`]; `members` of a direct conversation are still to be filled in.
+pub(crate) fn room(row: &Row) -> Result<Room, Error> {
+    Ok(Room {
+        id: row.get("id")?,
+        kind: row.get("kind")?,
+        name: row.get("name")?,
+        topic: row.get("topic")?,
+        archived: row.get("archived")?,
+        general: row.get("general")?,
+        member_count: row.get("member_count")?,
+        members: None,
+        created_at: row.get("created_at")?,
+    })
+}
+
+async fn views(conn: &mut Conn, rows: &[Row]) -> Result<Vec<RoomView>, Error> {
+    let mut views = rows.iter().map(room_view).collect::<Result<Vec<_>, _>>()?;
+    hydrate::fill_members(conn, views.iter_mut().map(|view| &mut view.room)).await?;
+    // A direct conversation has no name; newest first tells them apart.
+    views.sort_by_cached_key(|view| {
+        let direct = view.room.kind == RoomKind::Direct;
+        let name = view.room.name.as_ref().map(|name| name.to_lowercase());
+        (direct, name, if direct { -view.last_at } else { 0 }, view.room.id)
+    });
+    Ok(views)
+}
+
+fn room_view(row: &Row) -> Result<RoomView, Error> {
+    let room = room(row)?;
+    if !row.get::<bool>("joined")? {
+        let (n, last_seq, last_at, read_seq) = (0, 0, 0, 0);
+        return Ok(RoomView { room, joined: false, n, last_seq, last_at, read_seq, unread: 0, mentions: 0 });
+    }
+    let unread = row.get("unread")?;
+    let mentions = if room.kind == RoomKind::Direct { unread } else { row.get("mentions")? };
+    Ok(RoomView {
+        room,
+        joined: true,
+        n: row.get("n")?,
+        last_seq: row.get("last_seq")?,
+        last_at: row.get("last_at")?,
+        read_seq: row.get("read_seq")?,
+        unread,
+        mentions,
+    })
+}

@@ -1,0 +1,100 @@
+//! What is peculiar to `SQLite`: opening, pragmas, migrations, the checkpoint at the end.
+//!
+//! One connection writes, several read. WAL lets them not wait for each other; `synchronous=FULL`
+//! syncs the WAL at each commit, which is what an acknowledgement stands for. There is no memory
+//! mapping: an IO error under a mapped page is a signal that ends the process, an error code is
+//! not.
+
+use std::path::Path;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlSafeStr as _, SqliteConnection, SqlitePool};
+
+use crate::{OpenError, limits};
+
+/// The database's name in the data directory.
+pub(crate) const FILE: &str = "switchback.db";
+
+/// The WAL is cut back to this size after a checkpoint, in bytes.
+const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
+
+/// Opens the connection that writes; makes the file if there is none.
+pub(crate) async fn connect_writer(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    options(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // What is deleted is overwritten, not left in unused parts of the file.
+        .pragma("secure_delete", "ON")
+        .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
+        .connect()
+        .await
+}
+
+/// The connections that read. They are opened when they are first needed, and kept.
+pub(crate) fn readers(path: &Path) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(limits::READERS)
+        .acquire_timeout(limits::READER_WAIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(options(path).pragma("query_only", "ON"))
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(limits::BUSY_TIMEOUT)
+        .statement_cache_capacity(limits::STATEMENT_CACHE)
+        .pragma("temp_store", "MEMORY")
+        // Negative: in KiB.
+        .pragma("cache_size", format!("-{}", limits::PAGE_CACHE_KIB))
+}
+
+/// Every migration in order; what is listed here is never changed, only added to.
+fn migrator() -> Migrator {
+    let init = include_str!("../../../migrations/sqlite/0001_init.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "init".into(),
+        MigrationType::Simple,
+        init.into_sql_str(),
+        false,
+    )])
+}
+
+/// Whether there are migrations to run. A schema from the future is refused.
+pub(crate) async fn is_behind(conn: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
+    let known = migrator().iter().map(|migration| migration.version).max().unwrap_or_default();
+    let found = schema_version(conn).await?.unwrap_or_default();
+    if found > known {
+        return Err(OpenError::NewerSchema { path: path.to_owned(), found, known });
+    }
+    Ok(found < known)
+}
+
+async fn schema_version(conn: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+            .fetch_one(&mut *conn)
+            .await?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(conn).await
+}
+
+/// Brings the schema up to date.
+pub(crate) async fn migrate(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    migrator().run_direct(None, conn, false).await?;
+    Ok(())
+}
+
+/// Moves the WAL into the database file, so that a stopped server leaves one whole file behind.
+pub(crate) async fn checkpoint(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(conn).await?;
+    Ok(())
+}

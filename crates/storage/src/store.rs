@@ -1,0 +1,184 @@
+//! The store itself: what opening, closing and asking for the state of it mean.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use switchback_core::{Epoch, Seq};
+use tokio::sync::watch;
+
+use crate::db::{Conn, Readers, values};
+use crate::tx::Tx;
+use crate::writer::{Ended, Writer};
+use crate::{Error, OpenError, WriterStats, seed, sqlite};
+
+/// How a process stands to the data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Takes the directory's lock, creates what is missing, runs migrations.
+    Server,
+    /// An admin command beside a running or stopped server: holds no lock. Creates and migrates
+    /// what is missing, unless a server is running.
+    Admin,
+}
+
+/// Everything Switchback remembers. Cheap to clone; all clones are one store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    epoch: Epoch,
+    readers: Readers,
+    writer: Writer,
+}
+
+/// Held by the one server that runs on a data directory.
+const LOCK_FILE: &str = "switchback.lock";
+const README_FILE: &str = "README.txt";
+
+const README: &str = "\
+This is the data directory of a Switchback server.
+
+switchback.db      everything: accounts, rooms, messages, the log (an SQLite database)
+switchback.db-wal  the newest part of it, while a server runs or after it was killed
+switchback.db-shm  a scratch file of the same
+switchback.lock    empty; locked while a server runs, so that two cannot run on the same data
+
+The first two belong together: never copy, move or delete one without the other. For a backup,
+stop the server and copy switchback.db (and -wal, if it is there), or use
+`sqlite3 switchback.db \".backup copy.db\"` while it runs. The files hold private messages: keep
+this directory readable for the server's user only.
+";
+
+impl Store {
+    /// Opens the data directory's database, and makes both if need be.
+    pub async fn open(data_dir: &Path, mode: OpenMode) -> Result<Self, OpenError> {
+        make_directory(data_dir)?;
+        let lock = match mode {
+            OpenMode::Server => Some(take_lock(data_dir)?),
+            OpenMode::Admin => None,
+        };
+        let path = data_dir.join(sqlite::FILE);
+        let mut conn = sqlite::connect_writer(&path).await?;
+        if sqlite::is_behind(&mut conn, &path).await? {
+            // Never under the feet of a running server.
+            let _migrating = if lock.is_none() { Some(take_lock(data_dir)?) } else { None };
+            sqlite::migrate(&mut conn).await?;
+        }
+        let mut tx = Tx::new(Conn::Writer(Box::new(conn)));
+        let head = seed::seed(&mut tx).await.map_err(database)?;
+        let readers = Readers::new(sqlite::readers(&path));
+        let writer = Writer::start(tx, head.seq, path, lock);
+        Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, writer }) })
+    }
+
+    /// Takes no more writes, finishes those that wait, and leaves one whole file behind. Everything
+    /// asked afterwards is `Unavailable`. Closing twice is fine.
+    pub async fn close(&self) {
+        let ended = self.inner.writer.finish().await;
+        self.inner.readers.close().await;
+        if let Some(ended) = ended
+            && let Err(error) = end(ended).await
+        {
+            tracing::warn!(%error, "the database was not closed in good order; nothing committed is lost");
+        }
+    }
+
+    /// Which history the log tells.
+    pub fn epoch(&self) -> Epoch {
+        self.inner.epoch
+    }
+
+    /// How the writer is doing.
+    pub fn stats(&self) -> WriterStats {
+        self.inner.writer.stats()
+    }
+
+    /// The head of the log after each commit of this process. Other processes write without
+    /// ringing it: whoever waits for it looks at [`Store::head`] now and then as well.
+    pub fn doorbell(&self) -> watch::Receiver<Seq> {
+        self.inner.writer.doorbell()
+    }
+
+    /// The last event's position.
+    pub async fn head(&self) -> Result<Seq, Error> {
+        head(&mut self.reader().await?).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.head().await.map(drop)
+    }
+
+    /// A connection for one query.
+    pub(crate) async fn reader(&self) -> Result<Conn, Error> {
+        self.inner.readers.reader().await
+    }
+
+    /// A connection on which everything read is of one moment.
+    pub(crate) async fn at_one_moment(&self) -> Result<Conn, Error> {
+        self.inner.readers.snapshot().await
+    }
+
+    /// Runs an operation in the writer's next group.
+    pub(crate) async fn write<T, F>(&self, run: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+    {
+        self.inner.writer.submit(run).await
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
+}
+
+/// The head of the log as `conn` sees it.
+pub(crate) async fn head(conn: &mut Conn) -> Result<Seq, Error> {
+    conn.one("SELECT seq FROM log_head WHERE id = 1", values![]).await?.get("seq")
+}
+
+async fn end(ended: Ended) -> Result<(), Error> {
+    let Ended { mut conn, .. } = ended;
+    if let Conn::Writer(writer) = &mut conn {
+        sqlite::checkpoint(writer).await?;
+    }
+    conn.close().await
+}
+
+fn make_directory(data_dir: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Directory { path: data_dir.to_owned(), source };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(data_dir).map_err(failed)?;
+    let readme = data_dir.join(README_FILE);
+    if !readme.exists() {
+        std::fs::write(readme, README).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn take_lock(data_dir: &Path) -> Result<File, OpenError> {
+    let failed = |source| OpenError::Directory { path: data_dir.to_owned(), source };
+    let file = File::create(data_dir.join(LOCK_FILE)).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: data_dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// While opening, everything that goes wrong is the database's matter.
+fn database(error: Error) -> OpenError {
+    match error {
+        Error::Database(error) => OpenError::Database(error),
+        other => OpenError::Database(sqlx::Error::Protocol(other.to_string())),
+    }
+}

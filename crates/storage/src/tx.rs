@@ -1,0 +1,166 @@
+//! The write transaction: the head of the log, read under the database's write lock and moved
+//! before the commit, and the appending of events in between.
+//!
+//! Nothing of it outlives the transaction, because another process may write in between.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use switchback_core::wire::Timestamp;
+use switchback_core::{RoomId, Seq, UserId};
+use uuid::Uuid;
+
+use crate::Error;
+use crate::db::{Conn, values};
+use crate::kind::Kind;
+
+/// The writer's connection and, between `begin` and `commit`, the head of the log.
+#[derive(Debug)]
+pub(crate) struct Tx {
+    pub(crate) conn: Conn,
+    seq: Seq,
+    /// `seq` as the database has it: nothing was appended while they are the same.
+    stored_seq: Seq,
+    /// `seq` at the running operation's savepoint.
+    savepoint_seq: Seq,
+    at: Timestamp,
+}
+
+/// An event to be.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) kind: Kind,
+    pub(crate) room: Option<RoomId>,
+    pub(crate) actor: Option<UserId>,
+    pub(crate) subject: Option<Uuid>,
+    pub(crate) detail: Option<String>,
+}
+
+impl Entry {
+    /// Something that happened in a room.
+    pub(crate) const fn in_room(kind: Kind, room: RoomId, actor: Option<UserId>) -> Self {
+        Self { kind, room: Some(room), actor, subject: None, detail: None }
+    }
+
+    /// Something that everybody sees.
+    pub(crate) const fn everywhere(kind: Kind, actor: Option<UserId>) -> Self {
+        Self { kind, room: None, actor, subject: None, detail: None }
+    }
+
+    /// To which message or person.
+    pub(crate) fn about(self, subject: Uuid) -> Self {
+        Self { subject: Some(subject), ..self }
+    }
+
+    /// With which emoji, or up to which position.
+    pub(crate) fn with(self, detail: String) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+}
+
+impl Tx {
+    pub(crate) const fn new(conn: Conn) -> Self {
+        Self { conn, seq: 0, stored_seq: 0, savepoint_seq: 0, at: 0 }
+    }
+
+    /// Takes the write lock and reads the head.
+    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
+        self.conn.run("BEGIN IMMEDIATE", values![]).await?;
+        let head = self.conn.one("SELECT seq, at FROM log_head WHERE id = 1", values![]).await?;
+        self.seq = head.get("seq")?;
+        self.stored_seq = self.seq;
+        // A clock that was set back must not order the log's times against its positions.
+        self.at = now().max(head.get("at")?);
+        Ok(())
+    }
+
+    /// Moves the head and makes everything durable.
+    pub(crate) async fn commit(&mut self) -> Result<(), Error> {
+        if self.seq != self.stored_seq {
+            let sql = "UPDATE log_head SET seq = $1, at = $2 WHERE id = 1";
+            self.conn.run(sql, values![self.seq, self.at]).await?;
+        }
+        self.conn.run("COMMIT", values![]).await?;
+        Ok(())
+    }
+
+    /// Gives everything up. That there may be no transaction any more is fine: `SQLite` ends it by
+    /// itself after some errors.
+    pub(crate) async fn rollback(&mut self) {
+        if let Err(error) = self.conn.run("ROLLBACK", values![]).await {
+            tracing::debug!(%error, "nothing was left to roll back");
+        }
+    }
+
+    /// Begins one operation of the group.
+    pub(crate) async fn savepoint(&mut self) -> Result<(), Error> {
+        self.savepoint_seq = self.seq;
+        self.conn.run("SAVEPOINT operation", values![]).await?;
+        Ok(())
+    }
+
+    /// Keeps what the operation did.
+    pub(crate) async fn release(&mut self) -> Result<(), Error> {
+        self.conn.run("RELEASE operation", values![]).await?;
+        Ok(())
+    }
+
+    /// Undoes what the operation did.
+    pub(crate) async fn undo(&mut self) -> Result<(), Error> {
+        self.conn.run("ROLLBACK TO operation", values![]).await?;
+        self.seq = self.savepoint_seq;
+        self.release().await
+    }
+
+    /// The last event so far.
+    pub(crate) const fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The transaction's time: one for all its events, never before that of the last.
+    pub(crate) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Appends an event. Those that a room's members all see are counted by the room.
+    pub(crate) async fn append(&mut self, entry: Entry) -> Result<Seq, Error> {
+        let seq = self.seq + 1;
+        let n = self.count(&entry, seq).await?;
+        let sql = "INSERT INTO events (seq, at, kind, room_id, actor, subject, n, detail) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let Entry { kind, room, actor, subject, detail } = entry;
+        self.conn.run(sql, values![seq, self.at, kind, room, actor, subject, n, detail]).await?;
+        self.seq = seq;
+        Ok(seq)
+    }
+
+    /// The event's number in its room. A new message is the room's newest besides.
+    async fn count(&mut self, entry: &Entry, seq: Seq) -> Result<Option<u64>, Error> {
+        let Some(room) = entry.room else { return Ok(None) };
+        let row = match entry.kind {
+            // For one person alone.
+            Kind::ReadMarked => return Ok(None),
+            Kind::MessagePosted => {
+                let sql = "UPDATE rooms SET n = n + 1, last_seq = $2, last_at = $3 WHERE id = $1 RETURNING n";
+                self.conn.one(sql, values![room, seq, self.at]).await?
+            }
+            _ => self.conn.one("UPDATE rooms SET n = n + 1 WHERE id = $1 RETURNING n", values![room]).await?,
+        };
+        row.get("n")
+    }
+}
+
+/// Microseconds since 1970 by this machine's clock.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::try_from(since.as_micros()).unwrap_or(Timestamp::MAX)
+}
+
+/// A new id that sorts after the older ones.
+pub(crate) fn new_id() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// A row that must be there for the thing to exist at all.
+pub(crate) fn found<T>(row: Option<T>, what: &'static str) -> Result<T, Error> {
+    row.ok_or(Error::NotFound(what))
+}

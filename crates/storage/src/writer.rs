@@ -1,0 +1,281 @@
+//! The one task that writes. It takes what is waiting, runs it in one transaction with a savepoint
+//! per operation, commits once, and only then answers.
+//!
+//! Why: a commit that survives power loss costs a disk's sync, whatever is in it. Shared by a
+//! group, it costs each operation little; and one writer that numbers events under the database's
+//! write lock makes commit order and `seq` order the same.
+//!
+//! What it trades away: an operation waits for its group. What it never does: answer before the
+//! commit. If the disk is full or the commit fails, the whole group is undone and every operation
+//! of it hears `Unavailable`; reading goes on.
+
+use std::fs::File;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use switchback_core::Seq;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::db::Conn;
+use crate::tx::Tx;
+use crate::write::messages;
+use crate::{Error, NewMessage, Posted, WriterStats, limits, sqlite};
+
+/// The way to the writer's task.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// Empty once closed. The lock is held for an instant, never across an `await`.
+    queue: Mutex<Option<mpsc::Sender<Write>>>,
+    /// Taken by the first to close; the others wait for it.
+    task: tokio::sync::Mutex<Option<JoinHandle<Ended>>>,
+    counters: Arc<Counters>,
+    head: watch::Receiver<Seq>,
+}
+
+/// What the task leaves behind: its connection, and the data directory's lock, which is thus held
+/// until the last commit is done even if nobody closes in good order.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) conn: Conn,
+    _lock: Option<File>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    commits: AtomicU64,
+    operations: AtomicU64,
+    busy_us: AtomicU64,
+    queued: AtomicU64,
+    largest_group: AtomicU64,
+}
+
+impl Writer {
+    pub(crate) fn start(tx: Tx, head: Seq, path: PathBuf, lock: Option<File>) -> Self {
+        let (queue, waiting) = mpsc::channel(limits::WRITER_QUEUE);
+        let (doorbell, head) = watch::channel(head);
+        let counters = Arc::new(Counters::default());
+        let task = Task { tx, waiting, doorbell, counters: Arc::clone(&counters), path };
+        let task = tokio::spawn(async move { Ended { conn: task.run().await, _lock: lock } });
+        Self { queue: Mutex::new(Some(queue)), task: tokio::sync::Mutex::new(Some(task)), counters, head }
+    }
+
+    /// Runs an operation in the next group and answers after its commit.
+    pub(crate) async fn submit<T, F>(&self, run: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Write::Other(Box::new(Job { run: Some(run), value: None, reply })))?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Posts a message: the operation there is most of, and the one that a group could do in bulk.
+    pub(crate) async fn post(&self, new: NewMessage) -> Result<Posted, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Write::Post(Box::new(Post { new, posted: None, reply })))?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    fn enqueue(&self, write: Write) -> Result<(), Error> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = queue.as_ref().ok_or_else(stopped)?;
+        // Counted first: the task may have taken it before this line's successor runs.
+        self.counters.queued.fetch_add(1, Ordering::Relaxed);
+        sender.try_send(write).map_err(|error| {
+            self.counters.queued.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    Error::Unavailable("too many writes are waiting".to_owned())
+                }
+                mpsc::error::TrySendError::Closed(_) => stopped(),
+            }
+        })
+    }
+
+    /// Takes nothing more, finishes what is waiting, and hands over what is left.
+    pub(crate) async fn finish(&self) -> Option<Ended> {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let mut task = self.task.lock().await;
+        task.take()?.await.ok()
+    }
+
+    pub(crate) fn doorbell(&self) -> watch::Receiver<Seq> {
+        self.head.clone()
+    }
+
+    pub(crate) fn stats(&self) -> WriterStats {
+        let counters = &self.counters;
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        WriterStats {
+            commits: load(&counters.commits),
+            operations: load(&counters.operations),
+            busy_us: load(&counters.busy_us),
+            queued: load(&counters.queued),
+            largest_group: load(&counters.largest_group),
+        }
+    }
+}
+
+fn stopped() -> Error {
+    Error::Unavailable("shutting down".to_owned())
+}
+
+/// One operation that waits.
+enum Write {
+    Post(Box<Post>),
+    Other(Box<dyn Operation>),
+}
+
+impl Write {
+    async fn run(&mut self, tx: &mut Tx) -> Result<(), Error> {
+        match self {
+            Self::Post(post) => {
+                post.posted = Some(messages::post(tx, &post.new).await?);
+                Ok(())
+            }
+            Self::Other(operation) => operation.run(tx).await,
+        }
+    }
+
+    /// `Ok`: what it did is on disk. Nobody may be waiting any more, which is fine.
+    fn answer(self, outcome: Result<(), Error>) {
+        match self {
+            Self::Post(post) => drop(post.reply.send(value(outcome, post.posted))),
+            Self::Other(operation) => operation.answer(outcome),
+        }
+    }
+}
+
+struct Post {
+    new: NewMessage,
+    posted: Option<Posted>,
+    reply: oneshot::Sender<Result<Posted, Error>>,
+}
+
+/// An operation of any kind, its result's type forgotten.
+trait Operation: Send {
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), Error>>;
+    fn answer(self: Box<Self>, outcome: Result<(), Error>);
+}
+
+struct Job<F, T> {
+    run: Option<F>,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<F, T> Operation for Job<F, T>
+where
+    T: Send,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send,
+{
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), Error>> {
+        Box::pin(async move {
+            if let Some(run) = self.run.take() {
+                self.value = Some(run(tx).await?);
+            }
+            Ok(())
+        })
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), Error>) {
+        drop(self.reply.send(value(outcome, self.value)));
+    }
+}
+
+fn value<T>(outcome: Result<(), Error>, value: Option<T>) -> Result<T, Error> {
+    outcome.and_then(|()| value.ok_or_else(stopped))
+}
+
+struct Task {
+    tx: Tx,
+    waiting: mpsc::Receiver<Write>,
+    doorbell: watch::Sender<Seq>,
+    counters: Arc<Counters>,
+    path: PathBuf,
+}
+
+impl Task {
+    /// Until the queue is closed and empty.
+    async fn run(mut self) -> Conn {
+        let mut group = Vec::new();
+        while self.waiting.recv_many(&mut group, limits::GROUP_MAX).await > 0 {
+            let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
+            self.counters.queued.fetch_sub(size, Ordering::Relaxed);
+            let started = Instant::now();
+            let outcomes = self.group(&mut group).await;
+            let busy_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.counters.busy_us.fetch_add(busy_us, Ordering::Relaxed);
+            match outcomes {
+                Ok(outcomes) => {
+                    self.committed(size);
+                    group.drain(..).zip(outcomes).for_each(|(write, outcome)| write.answer(outcome));
+                }
+                Err(error) => {
+                    tracing::error!(%error, operations = size, "a group of writes was not committed");
+                    self.tx.rollback().await;
+                    let reason = error.to_string();
+                    group.drain(..).for_each(|write| write.answer(Err(Error::Unavailable(reason.clone()))));
+                }
+            }
+        }
+        self.tx.conn
+    }
+
+    fn committed(&self, size: u64) {
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.counters.operations.fetch_add(size, Ordering::Relaxed);
+        self.counters.largest_group.fetch_max(size, Ordering::Relaxed);
+        let head = self.tx.seq();
+        self.doorbell.send_if_modified(|known| std::mem::replace(known, head) != head);
+    }
+
+    /// One transaction. `Err`: nothing of it was written.
+    async fn group(&mut self, group: &mut [Write]) -> Result<Vec<Result<(), Error>>, Error> {
+        if let Err(error) = self.tx.begin().await {
+            self.reopen().await;
+            return Err(error);
+        }
+        let mut outcomes = Vec::with_capacity(group.len());
+        for write in group {
+            outcomes.push(self.one(write).await?);
+        }
+        self.tx.commit().await?;
+        Ok(outcomes)
+    }
+
+    /// One operation. The outer `Err` is trouble with the database itself: it ends the group.
+    async fn one(&mut self, write: &mut Write) -> Result<Result<(), Error>, Error> {
+        self.tx.savepoint().await?;
+        // A defect in one operation must not take the writer from everybody.
+        let run = AssertUnwindSafe(write.run(&mut self.tx)).catch_unwind().await;
+        match run.unwrap_or_else(|_| Err(Error::Database(sqlx::Error::Protocol("panicked".to_owned())))) {
+            Ok(()) => self.tx.release().await.map(Ok),
+            Err(error @ Error::Unavailable(_)) => Err(error),
+            Err(error) => self.tx.undo().await.map(|()| Err(error)),
+        }
+    }
+
+    /// A connection that cannot begin may be in any state: a fresh one is not.
+    async fn reopen(&mut self) {
+        match sqlite::connect_writer(&self.path).await {
+            Ok(fresh) => {
+                let stale = std::mem::replace(&mut self.tx.conn, Conn::Writer(Box::new(fresh)));
+                if let Err(error) = stale.close().await {
+                    tracing::warn!(%error, "the writer's old connection did not close in good order");
+                }
+            }
+            Err(error) => tracing::error!(%error, "the database cannot be opened again for writing"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The writer under faults that only it can be given: a full disk, a full queue, a defect.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use switchback_core::wire::Role;
+use switchback_core::{Nonce, RoomId, UserId};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::db::values;
+use crate::{Error, HistoryRange, NewMessage, NewUser, OpenMode, Store, limits};
+
+async fn store(dir: &TempDir) -> (Store, UserId, RoomId) {
+    let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+    let ada = NewUser {
+        handle: "ada".parse().unwrap(),
+        name: "Ada".parse().unwrap(),
+        role: Role::Owner,
+        password_hash: String::new(),
+    };
+    let ada = store.create_user(ada).await.unwrap().id;
+    let general = store.rooms(ada).await.unwrap()[0].room.id;
+    (store, ada, general)
+}
+
+fn message(author: UserId, room: RoomId, size_bytes: usize) -> NewMessage {
+    NewMessage {
+        author,
+        room,
+        nonce: Nonce::from_uuid(Uuid::now_v7()),
+        body: "x".repeat(size_bytes).parse().unwrap(),
+        html: String::new(),
+        reply_to: None,
+        mentions: Vec::new(),
+        mentions_room: false,
+    }
+}
+
+/// Lets the database grow no more, or as much as it likes: `SQLite` then answers as on a full disk.
+async fn set_full(store: &Store, full: bool) {
+    // Below what there is, the limit becomes what there is.
+    let sql = if full { "PRAGMA max_page_count = 1" } else { "PRAGMA max_page_count = 1000000" };
+    store
+        .write(move |tx| Box::pin(async move { tx.conn.one(sql, values![]).await.map(drop) }))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nothing_is_acknowledged_reading_goes_on_and_space_heals_it() {
+    let dir = TempDir::new().unwrap();
+    let (store, ada, general) = store(&dir).await;
+    let before = store.post_message(message(ada, general, 10)).await.unwrap();
+    set_full(&store, true).await;
+    let posts: Vec<_> = (0..40).map(|_| message(ada, general, 15_000)).collect();
+    let answers = join_all(posts.iter().cloned().map(|post| store.post_message(post))).await;
+    for answer in &answers {
+        let Err(Error::Unavailable(reason)) = answer else { panic!("acknowledged: {answer:?}") };
+        assert!(reason.contains("full"), "another fault than the one wanted: {reason}");
+    }
+    let history = store.history(ada, general, HistoryRange::Latest, 100).await.unwrap();
+    assert_eq!(history.messages, [before.message]);
+    assert_eq!(store.head().await.unwrap(), before.seq);
+    set_full(&store, false).await;
+    let mut expected = before.seq;
+    for post in posts {
+        let posted = store.post_message(post).await.unwrap();
+        expected += 1;
+        assert_eq!((posted.fresh, posted.seq), (true, expected));
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_defect_in_one_operation_takes_nothing_from_the_others() {
+    let dir = TempDir::new().unwrap();
+    let (store, ada, general) = store(&dir).await;
+    let head = store.head().await.unwrap();
+    let defect = store.write::<(), _>(|tx| {
+        Box::pin(async move {
+            let sql = "UPDATE workspace SET name = 'half done' WHERE id = 1";
+            tx.conn.run(sql, values![]).await?;
+            panic!("on purpose")
+        })
+    });
+    let (failed, posted) = tokio::join!(defect, store.post_message(message(ada, general, 10)));
+    assert!(matches!(failed, Err(Error::Database(_))), "{failed:?}");
+    assert_eq!(posted.unwrap().seq, head + 1);
+    assert_eq!(store.workspace().await.unwrap().name, "Switchback");
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_what_waits_is_still_done() {
+    let dir = TempDir::new().unwrap();
+    let (store, ada, general) = store(&dir).await;
+    let before = store.head().await.unwrap();
+    let (release, released) = oneshot::channel::<()>();
+    let (entered, inside) = oneshot::channel::<()>();
+    let holding = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let hold = store.write(move |_| {
+                Box::pin(async move {
+                    entered.send(()).unwrap();
+                    drop(released.await);
+                    Ok(())
+                })
+            });
+            hold.await
+        }
+    });
+    inside.await.unwrap();
+    for _ in 0..limits::WRITER_QUEUE {
+        let write = store.write(|_| Box::pin(async { Ok(()) })).now_or_never();
+        assert!(write.is_none(), "refused too early: {write:?}");
+    }
+    assert_eq!(store.stats().queued, u64::try_from(limits::WRITER_QUEUE).unwrap());
+    let refused = store.post_message(message(ada, general, 10)).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    release.send(()).unwrap();
+    holding.await.unwrap().unwrap();
+    store.close().await;
+    assert_eq!(store.stats().queued, 0);
+    assert_eq!(store.stats().largest_group, u64::try_from(limits::GROUP_MAX).unwrap());
+    let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+    assert_eq!(store.head().await.unwrap(), before);
+}

@@ -1,0 +1,2 @@
+//! Switchback.
+fn main() {}
