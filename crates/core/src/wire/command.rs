@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CommandError, PresenceState};
-use crate::{Emoji, MessageBody, MessageId, Nonce, RoomId, Seq};
+use super::fields::{Fields, bad};
+use super::{CommandError, ErrorCode, PresenceState};
+use crate::{Emoji, MessageBody, MessageId, Nonce, RoomId, Seq, limits};
 
 /// A client's own name for one command, echoed by its answer: a string of at most
 /// `limits::COMMAND_ID_BYTES`, or an integer.
@@ -102,8 +103,13 @@ pub enum Command {
 impl Request {
     /// Reads one command's JSON. The error names the field at fault and carries the `id` if that
     /// much could be read.
-    pub fn parse(_json: &[u8]) -> Result<Self, CommandError> {
-        unimplemented!("filled by the parser")
+    pub fn parse(json: &[u8]) -> Result<Self, CommandError> {
+        let mut fields = Fields::parse(json)?;
+        let id = fields.id()?;
+        match Command::parse(&mut fields) {
+            Ok(command) => Ok(Self { id, command }),
+            Err(error) => Err(error.with_id(id)),
+        }
     }
 
     /// Writes the command as JSON.
@@ -111,4 +117,71 @@ impl Request {
         // Serializing these plain types cannot fail: no maps with odd keys, no custom failures.
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// What `type` can be.
+const TYPES: &str = "one of message.post, message.edit, message.delete, reaction.add, reaction.remove, \
+                     read.mark, typing, presence, ping";
+
+impl Command {
+    /// Its type, as on the wire.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::MessagePost { .. } => "message.post",
+            Self::MessageEdit { .. } => "message.edit",
+            Self::MessageDelete { .. } => "message.delete",
+            Self::ReactionAdd { .. } => "reaction.add",
+            Self::ReactionRemove { .. } => "reaction.remove",
+            Self::ReadMark { .. } => "read.mark",
+            Self::Typing { .. } => "typing",
+            Self::Presence { .. } => "presence",
+            Self::Ping => "ping",
+        }
+    }
+
+    fn parse(fields: &mut Fields) -> Result<Self, CommandError> {
+        let name = fields.text("type", TYPES)?;
+        Ok(match name.as_str() {
+            "message.post" => Self::MessagePost {
+                room: fields.id_of("room")?,
+                nonce: fields.id_of("nonce")?,
+                body: fields.checked("body", "the message's text", MessageBody::new)?,
+                reply_to: fields.optional("reply_to", Fields::id_of)?,
+            },
+            "message.edit" => Self::MessageEdit {
+                message: fields.id_of("message")?,
+                body: fields.checked("body", "the message's text", MessageBody::new)?,
+            },
+            "message.delete" => Self::MessageDelete { message: fields.id_of("message")? },
+            "reaction.add" => Self::ReactionAdd {
+                message: fields.id_of("message")?,
+                emoji: fields.checked("emoji", "one emoji as text", Emoji::new)?,
+            },
+            "reaction.remove" => Self::ReactionRemove {
+                message: fields.id_of("message")?,
+                emoji: fields.checked("emoji", "one emoji as text", Emoji::new)?,
+            },
+            "read.mark" => Self::ReadMark { room: fields.id_of("room")?, seq: fields.seq("seq")? },
+            "typing" => Self::Typing { room: fields.id_of("room")? },
+            "presence" => Self::Presence { state: presence(fields)? },
+            "ping" => Self::Ping,
+            unknown => return Err(unknown_command(unknown)),
+        })
+    }
+}
+
+fn presence(fields: &mut Fields) -> Result<PresenceState, CommandError> {
+    const WHAT: &str = "\"online\" or \"away\"";
+    match fields.text("state", WHAT)?.as_str() {
+        "online" => Ok(PresenceState::Online),
+        "away" => Ok(PresenceState::Away),
+        _ => Err(bad("state", &format!("must be {WHAT}; who is not connected is offline"))),
+    }
+}
+
+fn unknown_command(name: &str) -> CommandError {
+    // The name is the peer's: as much of it as a command's `id` may have is enough to know it by.
+    let shown: String = name.chars().take(limits::COMMAND_ID_BYTES).collect();
+    let detail = format!("there is no command {shown:?}; `type` is {TYPES}");
+    CommandError::new(ErrorCode::UnknownCommand, detail).with_field("type")
 }

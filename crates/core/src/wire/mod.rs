@@ -7,6 +7,7 @@
 mod command;
 mod error;
 mod event;
+mod fields;
 mod frame;
 mod model;
 mod rest;
