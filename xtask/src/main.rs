@@ -1,2 +1,72 @@
-//! Tasks.
-fn main() {}
+//! Development tasks: `cargo xtask test` is everything that must pass, all set-up included.
+//!
+//! Rust instead of shell, so that one language checks it all and it runs wherever the product
+//! builds. Each task is a list of steps; a step is one function over the programs it needs.
+
+mod machine;
+mod process;
+mod runner;
+mod steps;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use runner::Outcome;
+use steps::Step;
+
+const HELP: &str = "\
+cargo xtask <task>
+
+  test [--only STEP]...   everything that must pass, all set-up included; or only these steps
+  lint                    formatting, clippy and the web client's types
+  screenshots             takes the README's picture again, into docs/images/
+  steps                   the names of the steps
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(Outcome::Passed) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[&str]) -> Result<Outcome> {
+    match args {
+        ["test", rest @ ..] => Ok(runner::run(&chosen(rest)?)),
+        ["lint"] => Ok(runner::run(&steps::named(&["fmt", "clippy", "web-types"])?)),
+        ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
+        ["steps"] => {
+            for step in steps::ALL {
+                println!("{:12} {}", step.name, step.about);
+            }
+            Ok(Outcome::Passed)
+        }
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(Outcome::Passed)
+        }
+        other => bail!("there is no task \"{}\"\n\n{HELP}", other.join(" ")),
+    }
+}
+
+fn chosen(args: &[&str]) -> Result<Vec<Step>> {
+    let mut names = Vec::new();
+    let mut rest = args;
+    while let [flag, tail @ ..] = rest {
+        match (*flag, tail) {
+            ("--only", [name, tail @ ..]) => {
+                names.push(*name);
+                rest = tail;
+            }
+            _ => bail!("\"{}\" is not understood: test [--only STEP]...", rest.join(" ")),
+        }
+    }
+    if names.is_empty() { Ok(steps::ALL.to_vec()) } else { steps::named(&names) }
+}

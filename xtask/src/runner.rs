@@ -1,0 +1,85 @@
+//! Runs steps one after the other, times them, and ends with a table and a line of counts.
+//!
+//! A failed step does not end the run: whoever reads it wants to know all that is wrong. A step
+//! that builds on a failed one counts as failed, and says so.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::machine;
+use crate::steps::Step;
+
+/// Whether everything passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    Failed,
+}
+
+struct Line {
+    name: &'static str,
+    failure: Option<String>,
+    took: Duration,
+}
+
+/// Prepares the machine, then runs the steps.
+pub(crate) fn run(steps: &[Step]) -> Outcome {
+    let started = Instant::now();
+    let mut lines = vec![timed("preflight", || machine::prepare(&tools(steps)))];
+    if lines.iter().all(|line| line.failure.is_none()) {
+        for step in steps {
+            let line = match failed_before(step, &lines) {
+                Some(name) => timed(step.name, || bail!("not run: it needs the step {name}")),
+                None => timed(step.name, step.run),
+            };
+            lines.push(line);
+        }
+    } else {
+        lines.extend(steps.iter().map(|step| timed(step.name, || bail!("not run: preflight failed"))));
+    }
+    summary(&lines, started.elapsed())
+}
+
+/// What these steps need, each tool once.
+fn tools(steps: &[Step]) -> Vec<crate::tools::Tool> {
+    let mut tools: Vec<crate::tools::Tool> = Vec::new();
+    for tool in steps.iter().flat_map(|step| step.tools) {
+        if !tools.iter().any(|known| known.name == tool.name) {
+            tools.push(*tool);
+        }
+    }
+    tools
+}
+
+fn failed_before(step: &Step, lines: &[Line]) -> Option<&'static str> {
+    let needed = step.after?;
+    lines.iter().find(|line| line.name == needed && line.failure.is_some()).map(|line| line.name)
+}
+
+fn timed(name: &'static str, task: impl FnOnce() -> Result<()>) -> Line {
+    println!("\n=== {name}");
+    let started = Instant::now();
+    let failure = task().err().map(|error| format!("{error:#}"));
+    let took = started.elapsed();
+    match &failure {
+        None => println!("=== {name}: passed in {}", seconds(took)),
+        Some(why) => println!("=== {name}: FAILED in {}\n{why}", seconds(took)),
+    }
+    Line { name, failure, took }
+}
+
+fn summary(lines: &[Line], took: Duration) -> Outcome {
+    println!("\n=== {} in all", seconds(took));
+    for line in lines {
+        let result = if line.failure.is_none() { "passed" } else { "FAILED" };
+        println!("  {:12} {result} {:>8}", line.name, seconds(line.took));
+    }
+    let failed = lines.iter().filter(|line| line.failure.is_some()).count();
+    println!("\n{} passed, {failed} failed", lines.len() - failed);
+    if failed == 0 { Outcome::Passed } else { Outcome::Failed }
+}
+
+fn seconds(took: Duration) -> String {
+    format!("{:.1} s", took.as_secs_f64())
+}

@@ -1,0 +1,162 @@
+//! The steps: what each checks, what it needs, what it runs.
+//!
+//! Three builds share one target directory: clippy's metadata, the debug build of the tests, the
+//! release build that Python and the browsers talk to. All take the whole workspace's features or
+//! the binary's, never a third set, so that no dependency is compiled once more.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::process::{self, cargo, root, run, run_with};
+use crate::tools::{self, Tool};
+
+/// One thing that must pass.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// What must be on the machine.
+    pub(crate) tools: &'static [Tool],
+    /// The step that this one builds on.
+    pub(crate) after: Option<&'static str>,
+    pub(crate) run: fn() -> Result<()>,
+}
+
+/// Names another binary to test, as the kits of tests/ read it.
+const BINARY: &str = "SWITCHBACK_BINARY";
+
+const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
+const BROWSER_TOOLS: &[Tool] = &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY];
+const PICTURE_TOOLS: &[Tool] = &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::EMOJI_FONT];
+
+/// Everything that must pass, quick things first.
+pub(crate) const ALL: &[Step] = &[
+    Step { name: "fmt", about: "rustfmt", tools: &[tools::RUSTFMT], after: None, run: fmt },
+    Step {
+        name: "web-types",
+        about: "the web client's types, by tsc",
+        tools: WEB_TOOLS,
+        after: None,
+        run: web_types,
+    },
+    Step { name: "web", about: "the web client's own tests", tools: WEB_TOOLS, after: None, run: web },
+    Step {
+        name: "clippy",
+        about: "clippy, pedantic, warnings are errors",
+        tools: &[tools::CLIPPY, tools::CC],
+        after: None,
+        run: clippy,
+    },
+    Step {
+        name: "rust",
+        about: "every crate's tests and tests/api",
+        tools: &[tools::CC],
+        after: None,
+        run: rust,
+    },
+    Step { name: "release", about: "the release build", tools: &[tools::CC], after: None, run: release },
+    Step {
+        name: "python",
+        about: "a client in another language against the release build",
+        tools: &[tools::PYTHON, tools::CC],
+        after: Some("release"),
+        run: python,
+    },
+    Step {
+        name: "browser",
+        about: "two Chromium windows against the release build, behind real proxies",
+        tools: BROWSER_TOOLS,
+        after: Some("release"),
+        run: browser,
+    },
+];
+
+/// Takes the README's picture; not part of the tests.
+pub(crate) const SCREENSHOTS: Step = Step {
+    name: "screenshots",
+    about: "takes the README's picture again",
+    tools: PICTURE_TOOLS,
+    after: None,
+    run: screenshots,
+};
+
+/// The steps of these names, in this order.
+pub(crate) fn named(names: &[&str]) -> Result<Vec<Step>> {
+    let find = |name: &&str| {
+        ALL.iter().find(|step| step.name == *name).copied().with_context(|| {
+            let all: Vec<&str> = ALL.iter().map(|step| step.name).collect();
+            format!("there is no step \"{name}\"; there are {}", all.join(", "))
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+fn fmt() -> Result<()> {
+    run(root(), &cargo(), &["fmt", "--all", "--check"])
+}
+
+fn clippy() -> Result<()> {
+    run(root(), &cargo(), &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn rust() -> Result<()> {
+    run(root(), &cargo(), &["test", "--locked", "--workspace"])
+}
+
+fn release() -> Result<()> {
+    run(root(), &cargo(), &["build", "--locked", "--release"])
+}
+
+fn web_types() -> Result<()> {
+    let dir = root().join("web");
+    npm_ci(&dir)?;
+    run(&dir, "npm", &["run", "check"])
+}
+
+fn web() -> Result<()> {
+    let dir = root().join("web");
+    npm_ci(&dir)?;
+    run(&dir, "npm", &["test"])
+}
+
+fn python() -> Result<()> {
+    let binary = binary()?;
+    let args = ["-m", "unittest", "discover", "-v", "-s", "tests/python"];
+    run_with(root(), "python3", &args, &[(BINARY, binary.as_os_str())])
+}
+
+fn browser() -> Result<()> {
+    in_browser(&["test"])
+}
+
+fn screenshots() -> Result<()> {
+    in_browser(&["run", "screenshots"])
+}
+
+/// A script of tests/browser.
+fn in_browser(args: &[&str]) -> Result<()> {
+    let binary = binary()?;
+    let dir = root().join("tests/browser");
+    npm_ci(&dir)?;
+    run_with(&dir, "npm", args, &[(BINARY, binary.as_os_str())])
+}
+
+/// The binary under test: the one that is named, or the release build as the sources now stand.
+fn binary() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(BINARY) {
+        return Ok(PathBuf::from(named));
+    }
+    release()?;
+    Ok(process::target().join("release/switchback"))
+}
+
+/// `npm ci`, unless what it installs is newer than the lockfile.
+fn npm_ci(dir: &Path) -> Result<()> {
+    let written = |file: &str| dir.join(file).metadata().and_then(|metadata| metadata.modified()).ok();
+    if written("node_modules/.package-lock.json") > written("package-lock.json") {
+        println!("{} has its packages", dir.display());
+        return Ok(());
+    }
+    run(dir, "npm", &["ci", "--no-audit", "--no-fund"])
+}

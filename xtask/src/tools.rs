@@ -1,0 +1,97 @@
+//! The programs that the steps need: how each is found, how old it may be, where it comes from.
+
+/// A program, or something like one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tool {
+    /// What a reader knows it by.
+    pub(crate) name: &'static str,
+    /// What finds it.
+    pub(crate) probe: Probe,
+    /// The oldest version that will do, major and minor.
+    pub(crate) least: (u32, u32),
+    /// What brings it.
+    pub(crate) source: Source,
+}
+
+/// How a tool is found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Probe {
+    /// The first of these programs that is there; its arguments print the version.
+    Program(&'static [&'static str], &'static [&'static str]),
+    /// A program whose arguments print something where the tool is there, and nothing elsewhere.
+    Prints(&'static str, &'static [&'static str]),
+}
+
+/// What brings a tool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source {
+    /// Debian packages.
+    Debian(&'static [&'static str]),
+    /// A command that we leave to the reader.
+    Command(&'static str),
+}
+
+const ANY: (u32, u32) = (0, 0);
+
+pub(crate) const RUSTFMT: Tool = Tool {
+    name: "rustfmt",
+    probe: Probe::Program(&["cargo"], &["fmt", "--version"]),
+    least: ANY,
+    source: Source::Command("rustup component add rustfmt"),
+};
+pub(crate) const CLIPPY: Tool = Tool {
+    name: "clippy",
+    probe: Probe::Program(&["cargo"], &["clippy", "--version"]),
+    least: ANY,
+    source: Source::Command("rustup component add clippy"),
+};
+/// The database is compiled in.
+pub(crate) const CC: Tool = Tool {
+    name: "C compiler",
+    probe: Probe::Program(&["cc", "gcc", "clang"], &["--version"]),
+    least: ANY,
+    source: Source::Debian(&["gcc", "libc6-dev"]),
+};
+pub(crate) const PYTHON: Tool = Tool {
+    name: "Python",
+    probe: Probe::Program(&["python3"], &["--version"]),
+    least: (3, 9),
+    source: Source::Debian(&["python3"]),
+};
+pub(crate) const NODE: Tool = Tool {
+    name: "Node.js",
+    probe: Probe::Program(&["node"], &["--version"]),
+    least: (20, 11),
+    source: Source::Debian(&["nodejs"]),
+};
+pub(crate) const NPM: Tool = Tool {
+    name: "npm",
+    probe: Probe::Program(&["npm"], &["--version"]),
+    least: (9, 0),
+    source: Source::Debian(&["npm"]),
+};
+pub(crate) const CHROMIUM: Tool = Tool {
+    name: "Chromium",
+    probe: Probe::Program(&["chromium", "chromium-browser", "google-chrome"], &["--version"]),
+    least: ANY,
+    source: Source::Debian(&["chromium"]),
+};
+pub(crate) const NGINX: Tool = Tool {
+    name: "nginx",
+    probe: Probe::Program(&["nginx"], &["-v"]),
+    least: ANY,
+    source: Source::Debian(&["nginx-light"]),
+};
+pub(crate) const HAPROXY: Tool = Tool {
+    name: "HAProxy",
+    probe: Probe::Program(&["haproxy"], &["-v"]),
+    least: ANY,
+    source: Source::Debian(&["haproxy"]),
+};
+/// For pictures: reactions without it are empty boxes.
+pub(crate) const EMOJI_FONT: Tool = Tool {
+    name: "emoji font",
+    probe: Probe::Prints("fc-list", &[":charset=1f44d", "family"]),
+    least: ANY,
+    source: Source::Debian(&["fonts-noto-color-emoji"]),
+};
