@@ -1,0 +1,85 @@
+/*
+ * Requests written by hand, byte for byte, for what `fetch` hides: whether `Upgrade` gets through
+ * and when a response's bytes really arrive.
+ */
+import net from "node:net";
+
+const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
+
+/** A port that is free now. @returns {Promise<number>} */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = net.createServer();
+    probe.on("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = /** @type {net.AddressInfo} */ (probe.address());
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** Whether something listens there. @param {number} port @returns {Promise<boolean>} */
+export function listens(port) {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+    socket.once("close", () => socket.destroy());
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+/**
+ * Sends one request and tells what had arrived after `waitMs`: the text so far, and when the first
+ * byte came (`null`: nothing yet).
+ *
+ * @param {number} port
+ * @param {string[]} lines request line and headers
+ * @param {number} waitMs
+ * @returns {Promise<{text: string, firstByteMs: number | null}>}
+ */
+export function rawRequest(port, lines, waitMs) {
+  return new Promise((resolve) => {
+    const started = Date.now();
+    let text = "";
+    /** @type {number | null} */
+    let firstByteMs = null;
+    const socket = net.connect(port, "127.0.0.1", () => socket.write(`${lines.join("\r\n")}\r\n\r\n`));
+    const finish = () => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ text, firstByteMs });
+    };
+    const timer = setTimeout(finish, waitMs);
+    socket.on("data", (bytes) => {
+      firstByteMs ??= Date.now() - started;
+      text += bytes.toString("latin1");
+    });
+    socket.on("end", finish);
+    socket.on("error", finish);
+  });
+}
+
+/** A WebSocket opening handshake (RFC 6455 1.3). @param {number} port @param {string} token */
+export function handshakeLines(port, token) {
+  return [
+    "GET /chat HTTP/1.1",
+    `Host: 127.0.0.1:${port}`,
+    `Authorization: Bearer ${token}`,
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    `Sec-WebSocket-Key: ${KEY}`,
+    "Sec-WebSocket-Protocol: switchback.v1",
+  ];
+}
+
+/** An event stream. @param {number} port @param {string} token @param {string} query */
+export function streamLines(port, token, query = "") {
+  return [
+    `GET /chat${query} HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    `Authorization: Bearer ${token}`,
+    "Accept: text/event-stream",
+  ];
+}

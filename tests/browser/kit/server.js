@@ -1,0 +1,127 @@
+/*
+ * The release build as a test sees it: a process with a data directory of its own and a fixed port.
+ *
+ * The port is chosen before the start, so that a server which was killed comes back where its
+ * clients look for it. Nothing is mocked: what the page talks to is what a team would run.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, existsSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "./net.js";
+
+const ROOT = resolve(import.meta.dirname, "../../..");
+const START_MS = 15_000;
+const STOP_MS = 15_000;
+const POLL_MS = 20;
+
+/** The binary under test. */
+export function binary() {
+  const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
+  const path = process.env.SWITCHBACK_BINARY ?? join(target, "release/switchback");
+  if (!existsSync(path)) {
+    throw new Error(`${path} is missing: build it with "cargo build --release", or name it in SWITCHBACK_BINARY`);
+  }
+  return path;
+}
+
+/** A running `switchback serve`; `restart` brings it back on the same data and port. */
+export class Server {
+  /** @param {string} dataDir @param {number} port */
+  constructor(dataDir, port) {
+    this.dataDir = dataDir;
+    this.port = port;
+    this.url = `http://127.0.0.1:${port}`;
+    this.log = "";
+    /** @type {import("node:child_process").ChildProcess | null} */
+    this.process = null;
+  }
+
+  /** Starts it on a new data directory. */
+  static async start() {
+    const server = new Server(mkdtempSync(join(tmpdir(), "switchback-browser-")), await freePort());
+    await server.#spawn();
+    return server;
+  }
+
+  /** What the first start prints for the one who sets the workspace up. */
+  get setupUrl() {
+    const found = this.log.match(/https?:\/\/\S+\/setup\/[\w-]+/);
+    if (!found) throw new Error(`no set-up address in the log:\n${this.log}`);
+    return found[0];
+  }
+
+  /** `kill -9`: no time for anything. */
+  async kill() {
+    await this.#end("SIGKILL");
+  }
+
+  /** A planned stop. */
+  async stop() {
+    await this.#end("SIGTERM");
+  }
+
+  /** Comes back on the same data and port. */
+  async restart() {
+    await this.#spawn();
+  }
+
+  /** Ends it and removes its data. */
+  async remove() {
+    await this.#end("SIGTERM");
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  /**
+   * Makes an account the way a script does.
+   * @param {{handle: string, name: string, password: string, role?: string}} user
+   */
+  createUser({ handle, name, password, role = "member" }) {
+    const more = ["--handle", handle, "--name", name, "--role", role, "--password-stdin"];
+    this.#admin(["create-user", ...more], `${password}\n`);
+  }
+
+  /** Makes an API token and returns it. @param {string} handle */
+  createToken(handle) {
+    const printed = this.#admin(["create-token", "--user", handle, "--label", "test"], "");
+    return /** @type {string} */ (printed.trim().split("\n").at(-1));
+  }
+
+  /** @param {string[]} args @param {string} input */
+  #admin(args, input) {
+    const [command, ...rest] = args;
+    const all = ["admin", command, "--data-dir", this.dataDir, ...rest];
+    const done = spawnSync(binary(), all, { input, encoding: "utf8" });
+    if (done.status !== 0) throw new Error(`switchback ${all.join(" ")}: ${done.stderr}`);
+    return done.stdout;
+  }
+
+  async #spawn() {
+    const args = ["serve", "--data-dir", this.dataDir, "--listen", `127.0.0.1:${this.port}`];
+    const child = spawn(binary(), args, { env: { ...process.env, NO_COLOR: "1" } });
+    this.process = child;
+    this.log = "";
+    child.stdout.on("data", (bytes) => (this.log += bytes));
+    child.stderr.on("data", (bytes) => (this.log += bytes));
+    await this.#until(() => this.log.includes("listening on http"), START_MS, "starting");
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  async #end(signal) {
+    const child = this.process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await this.#until(() => child.exitCode !== null || child.signalCode !== null, STOP_MS, `ending by ${signal}`);
+    this.process = null;
+  }
+
+  /** @param {() => boolean} condition @param {number} limitMs @param {string} what */
+  async #until(condition, limitMs, what) {
+    const deadline = Date.now() + limitMs;
+    while (!condition()) {
+      if (Date.now() > deadline) throw new Error(`${what} took over ${limitMs} ms:\n${this.log}`);
+      await sleep(POLL_MS);
+    }
+  }
+}
