@@ -8,13 +8,12 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "./net.js";
+import { until } from "./wait.js";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 const START_MS = 15_000;
 const STOP_MS = 15_000;
-const POLL_MS = 20;
 
 /** The binary under test. */
 export function binary() {
@@ -104,24 +103,19 @@ export class Server {
     this.log = "";
     child.stdout.on("data", (bytes) => (this.log += bytes));
     child.stderr.on("data", (bytes) => (this.log += bytes));
-    await this.#until(() => this.log.includes("listening on http"), START_MS, "starting");
+    await until("the server listens", START_MS, () => {
+      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}:\n${this.log}`);
+      return this.log.includes("listening on http");
+    });
   }
 
   /** @param {NodeJS.Signals} signal */
   async #end(signal) {
     const child = this.process;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill(signal);
-    await this.#until(() => child.exitCode !== null || child.signalCode !== null, STOP_MS, `ending by ${signal}`);
+    const ended = () => !child || child.exitCode !== null || child.signalCode !== null;
+    if (ended()) return;
+    child?.kill(signal);
+    await until(`the server ends by ${signal}`, STOP_MS, ended);
     this.process = null;
-  }
-
-  /** @param {() => boolean} condition @param {number} limitMs @param {string} what */
-  async #until(condition, limitMs, what) {
-    const deadline = Date.now() + limitMs;
-    while (!condition()) {
-      if (Date.now() > deadline) throw new Error(`${what} took over ${limitMs} ms:\n${this.log}`);
-      await sleep(POLL_MS);
-    }
   }
 }

@@ -1,0 +1,40 @@
+/*
+ * The README's pictures: a furnished workspace, seen by Ada, in light, dark and on a phone.
+ * `cargo xtask screenshots` runs this after the page has changed its face.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DESKTOP, PHONE } from "./kit/browser.js";
+import { furnish } from "./kit/furnish.js";
+import { Team } from "./kit/team.js";
+
+const IMAGES = join(import.meta.dirname, "../../docs/images");
+/** Sharp on the screens that read READMEs. */
+const SCALE = 2;
+
+/** @type {[string, import("playwright-core").BrowserContextOptions][]} */
+const PICTURES = [
+  ["light", { colorScheme: "light", viewport: DESKTOP }],
+  ["dark", { colorScheme: "dark", viewport: DESKTOP }],
+  ["phone", { colorScheme: "light", viewport: PHONE, hasTouch: true, isMobile: true }],
+];
+
+mkdirSync(IMAGES, { recursive: true });
+const team = await Team.start();
+try {
+  await furnish({ ada: team.api("ada"), bob: team.api("bob"), cy: team.api("cy") });
+  const bob = await team.chat("bob");
+  await bob.live("websocket");
+  for (const [name, options] of PICTURES) {
+    const chat = await team.chat("ada", undefined, { ...options, deviceScaleFactor: SCALE });
+    await chat.live("websocket");
+    await chat.open("general");
+    await chat.shows("Nothing gets lost, though");
+    const path = join(IMAGES, `${name}.png`);
+    await chat.page.screenshot({ path, animations: "disabled", caret: "initial" });
+    console.log(path);
+    await chat.window.close();
+  }
+} finally {
+  await team.remove();
+}
