@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Switchback's server: live connections on `/chat`, REST under `/api/v1`, pages and assets.
+//!
+//! ```text
+//! http, chat   the edges: decode, call one operation, encode
+//!   -> ops     what somebody can do: the only place that decides and writes
+//!        -> storage, bus
+//!   chat -> hub     who is listening
+//!             -> log    recent events in memory, encoded once; older ones from storage
+//! ```
+//!
+//! Imports go along the arrows and never against them.
+
+mod app;
+mod bus;
+mod chat;
+mod config;
+mod guard;
+mod http;
+mod hub;
+pub mod limits;
+mod log;
+mod metrics;
+mod ops;
+pub mod secrets;
+mod serve;
+mod text;
+
+pub use config::{AddressRange, BadAddressRange, Config};
+pub use serve::{Server, StartError};

@@ -58,6 +58,11 @@ impl ErrorCode {
         matches!(self, Self::RateLimited | Self::Unavailable | Self::Internal)
     }
 
+    /// Whether the peer did not speak the protocol, rather than ask for what cannot be.
+    pub const fn is_malformed(self) -> bool {
+        matches!(self, Self::BadJson | Self::BadRequest | Self::UnknownCommand)
+    }
+
     /// A short title for people.
     pub const fn title(self) -> &'static str {
         match self {

@@ -1,0 +1,262 @@
+//! A connection's cursor over the log: what comes next, whatever the transport.
+//!
+//! Live delivery and catch-up are the same loop: read on from the cursor, from memory where it
+//! reaches and from storage where it does not. The transports differ only in how they frame what
+//! [`Feed::pull`] gives and in what they do while there is nothing.
+
+use std::sync::Arc;
+
+use rand::RngExt as _;
+use switchback_core::wire::{Hello, HelloLimits, ResetReason, ServerFrame, Transport};
+use switchback_core::{Cursor, Seq, limits as bounds};
+use switchback_storage::Error;
+use tokio::time::{Duration, Instant};
+
+use crate::hub::{Goodbye, Hub, Registration, Session};
+use crate::limits;
+use crate::log::{Entry, Frame, Read};
+
+/// Where a connection wants to go on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Start {
+    /// `Last-Event-ID` or `?after=`, as sent. `None`: at the head.
+    pub(super) after: Option<String>,
+    /// Position among the ephemeral frames, of a batch client that has one.
+    pub(super) seen: Option<u64>,
+}
+
+/// A connection's place in the log.
+pub(super) struct Feed {
+    registration: Registration,
+    cursor: Seq,
+    seen: u64,
+    /// Nothing that came before may be taken as known: tell everybody's presence.
+    presence_due: bool,
+    /// `ready` was told, or is told by a batch at its end.
+    ready: bool,
+    /// Something was pulled that a peer which has everything so far does not know.
+    fresh: bool,
+    next_heartbeat: Instant,
+}
+
+/// What one pull has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pulled {
+    /// The bound of one pull was reached: pull again once this is written.
+    More,
+    /// Everything there is.
+    All,
+}
+
+/// How much one pull may bring.
+struct Budget {
+    frames: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    const fn new() -> Self {
+        Self { frames: limits::FLUSH_FRAMES, bytes: limits::FLUSH_BYTES }
+    }
+
+    fn spend(&mut self, frame: &Frame) {
+        self.frames = self.frames.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(frame.json.len());
+    }
+
+    const fn is_left(&self) -> bool {
+        self.frames > 0 && self.bytes > 0
+    }
+}
+
+impl Feed {
+    /// Finds the place to start, and the frames that every connection begins with.
+    pub(super) async fn open(
+        registration: Registration,
+        start: &Start,
+    ) -> Result<(Self, Vec<Arc<Frame>>), Error> {
+        let hub = registration.hub();
+        let (cursor, reset) = begin(hub, start.after.as_deref()).await?;
+        let seen = start.seen.unwrap_or_else(|| hub.ephemeral_head());
+        let feed = Self {
+            cursor,
+            seen,
+            presence_due: start.seen.is_none(),
+            ready: registration.session().transport == Transport::Batch,
+            fresh: false,
+            next_heartbeat: heartbeat_after(Instant::now()),
+            registration,
+        };
+        let mut opening = vec![Frame::server(&feed.hello())];
+        opening
+            .extend(reset.map(|reason| Frame::server(&ServerFrame::Reset { reason, cursor: feed.cursor() })));
+        Ok((feed, opening))
+    }
+
+    fn hello(&self) -> ServerFrame {
+        let session = self.session();
+        ServerFrame::Hello(Hello {
+            session: session.id,
+            user: session.viewer.user,
+            epoch: self.hub().epoch(),
+            cursor: self.cursor(),
+            heartbeat_ms: bounds::HEARTBEAT_MS,
+            transport: session.transport,
+            limits: HelloLimits::default(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    /// Appends what lies between the cursor and the head, and what else is new.
+    pub(super) async fn pull(&mut self, out: &mut Vec<Arc<Frame>>) -> Result<Pulled, Error> {
+        let mut budget = Budget::new();
+        while budget.is_left() {
+            let viewer = &self.session().viewer;
+            let before = out.len();
+            let read = self.hub().ring().read(self.cursor, |entry| {
+                if let Some(frame) = viewer.frame(entry) {
+                    budget.spend(frame);
+                    out.push(Arc::clone(frame));
+                }
+                budget.is_left()
+            });
+            self.fresh |= out.len() > before;
+            match read {
+                Read::Through { seq, more: true } => self.cursor = seq,
+                Read::Through { seq, more: false } => {
+                    self.cursor = seq;
+                    self.pull_ephemeral(out);
+                    return Ok(Pulled::All);
+                }
+                Read::Fallen => self.pull_stored(out, &mut budget).await?,
+            }
+        }
+        Ok(Pulled::More)
+    }
+
+    /// A page from storage, for a cursor older than what is in memory.
+    async fn pull_stored(&mut self, out: &mut Vec<Arc<Frame>>, budget: &mut Budget) -> Result<(), Error> {
+        let user = self.session().viewer.user;
+        let store = self.hub().store();
+        let page = store.events_for(user, self.cursor, limits::CATCH_UP_PAGE_EVENTS).await?;
+        let epoch = self.hub().epoch();
+        for event in page.events {
+            let entry = Entry::new(event, epoch);
+            // Storage has veiled it already where it must be.
+            budget.spend(&entry.frame);
+            out.push(entry.frame);
+            self.fresh = true;
+        }
+        self.cursor = page.through;
+        Ok(())
+    }
+
+    fn pull_ephemeral(&mut self, out: &mut Vec<Arc<Frame>>) {
+        let (seen, frames) = self.hub().ephemeral_after(&self.session().viewer, self.seen);
+        self.seen = seen;
+        if !self.ready {
+            self.ready = true;
+            out.push(self.ready_frame());
+        }
+        match frames {
+            Some(frames) if !self.presence_due => {
+                self.fresh |= !frames.is_empty();
+                out.extend(frames);
+            }
+            _ => {
+                self.fresh |= !self.presence_due;
+                self.presence_due = false;
+                out.extend(self.presence_frames());
+            }
+        }
+    }
+
+    /// Whether a pull has brought something that a peer which has everything so far does not know
+    /// (an event, an ephemeral frame; not everybody's presence at the beginning).
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// Says that everything up to the cursor was sent.
+    pub(super) fn ready_frame(&self) -> Arc<Frame> {
+        Frame::server(&ServerFrame::Ready { cursor: self.cursor(), seen: self.seen })
+    }
+
+    fn presence_frames(&self) -> impl Iterator<Item = Arc<Frame>> {
+        let changes = self.hub().presence();
+        let mut full = true;
+        let mut chunks: Vec<_> = changes.chunks(limits::PRESENCE_CHANGES).map(<[_]>::to_vec).collect();
+        if chunks.is_empty() {
+            chunks.push(Vec::new());
+        }
+        chunks.into_iter().map(move |changes| {
+            let full = std::mem::take(&mut full);
+            Frame::server(&ServerFrame::Presence { full, changes })
+        })
+    }
+
+    /// Waits until there may be something new, or the connection must end.
+    pub(super) async fn woken(&self) {
+        self.session().woken().await;
+    }
+
+    /// When the next heartbeat is due.
+    pub(super) const fn next_heartbeat(&self) -> Instant {
+        self.next_heartbeat
+    }
+
+    /// The heartbeat that is due.
+    pub(super) fn heartbeat(&mut self) -> Arc<Frame> {
+        self.next_heartbeat = heartbeat_after(Instant::now());
+        Frame::server(&ServerFrame::Heartbeat { cursor: self.cursor() })
+    }
+
+    /// Why the connection must end, if it must.
+    pub(super) fn goodbye(&self) -> Option<Goodbye> {
+        self.session().goodbye()
+    }
+
+    /// Where it stands.
+    pub(super) fn cursor(&self) -> Cursor {
+        Cursor { epoch: self.hub().epoch(), seq: self.cursor }
+    }
+
+    /// The connection.
+    pub(super) fn session(&self) -> &Arc<Session> {
+        self.registration.session()
+    }
+
+    fn hub(&self) -> &Arc<Hub> {
+        self.registration.hub()
+    }
+}
+
+/// The last frame before a close.
+pub(super) fn bye(goodbye: Goodbye) -> Arc<Frame> {
+    Frame::server(&ServerFrame::Bye { reason: goodbye.reason, retry_ms: goodbye.retry_ms })
+}
+
+/// Where a connection starts. What cannot be continued starts at the head, and says so.
+async fn begin(hub: &Hub, after: Option<&str>) -> Result<(Seq, Option<ResetReason>), Error> {
+    let head = hub.ring().head();
+    let Some(after) = after else { return Ok((head, None)) };
+    let Ok(after) = after.parse::<Cursor>() else { return Ok((head, Some(ResetReason::Malformed))) };
+    if after.epoch != hub.epoch() {
+        return Ok((head, Some(ResetReason::ForeignEpoch)));
+    }
+    // An answer to a command or a snapshot can be a moment ahead of what is in memory.
+    if after.seq > head && after.seq > hub.store().head().await? {
+        return Ok((head, Some(ResetReason::Ahead)));
+    }
+    if head.saturating_sub(after.seq) > limits::CATCH_UP_EVENTS {
+        return Ok((head, Some(ResetReason::Behind)));
+    }
+    Ok((after.seq, None))
+}
+
+/// Spread, so that connections opened together do not beat together.
+fn heartbeat_after(now: Instant) -> Instant {
+    let spread = bounds::HEARTBEAT_MS * bounds::HEARTBEAT_SPREAD_PERCENT / 100;
+    let ms = rand::rng().random_range(bounds::HEARTBEAT_MS - spread..=bounds::HEARTBEAT_MS + spread);
+    now + Duration::from_millis(ms)
+}

@@ -1,0 +1,157 @@
+//! The socket under every connection, watched for peers that hold it open and do nothing.
+//!
+//! * Nothing is accepted by the peer although bytes wait for it, for `limits::NO_PROGRESS`: cut.
+//!   This is the one rule for slow readers, whatever the transport.
+//! * The first bytes of a request do not come within `limits::HEADER_TIMEOUT`: cut. hyper's own
+//!   header timeout begins only when it knows which HTTP version is spoken.
+//!
+//! Timers exist only while something is overdue; an idle connection has none.
+
+use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Duration, Sleep, sleep};
+
+use crate::limits;
+
+/// A socket of which some progress is demanded.
+#[derive(Debug)]
+pub(crate) struct Guarded<S = TcpStream> {
+    inner: S,
+    stalled: Option<Pin<Box<Sleep>>>,
+    beginning: Option<Beginning>,
+}
+
+#[derive(Debug)]
+struct Beginning {
+    deadline: Pin<Box<Sleep>>,
+    missing_bytes: usize,
+}
+
+/// HTTP/2's preface (RFC 9113 3.4); no request of HTTP/1 that anybody sends is shorter.
+const BEGINNING_BYTES: usize = 24;
+
+impl<S> Guarded<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        let deadline = Box::pin(sleep(limits::HEADER_TIMEOUT));
+        let beginning = Some(Beginning { deadline, missing_bytes: BEGINNING_BYTES });
+        Self { inner, stalled: None, beginning }
+    }
+
+    /// A write came to `outcome`. Progress ends the wait; a wait that is too long is an error.
+    fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<Result<T>>) -> Poll<Result<T>> {
+        if outcome.is_ready() {
+            self.stalled = None;
+            return outcome;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limits::NO_PROGRESS)));
+        match stalled.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(timed_out("the peer took nothing", limits::NO_PROGRESS))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+fn timed_out(what: &str, after: Duration) -> Error {
+    Error::new(ErrorKind::TimedOut, format!("{what} for {} s", after.as_secs()))
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut this.inner).poll_read(cx, buf);
+        let Some(beginning) = &mut this.beginning else { return outcome };
+        beginning.missing_bytes = beginning.missing_bytes.saturating_sub(buf.filled().len() - before);
+        if beginning.missing_bytes == 0 {
+            this.beginning = None;
+            return outcome;
+        }
+        if outcome.is_pending() && beginning.deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(timed_out("no whole request came", limits::HEADER_TIMEOUT)));
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+        let outcome = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.watch(cx, outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        let outcome = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.watch(cx, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_cut_off() {
+        let (near, far) = duplex(16);
+        let mut guarded = Guarded::new(near);
+        let start = Instant::now();
+        let error = guarded.write_all(&[0; 100]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(start.elapsed().as_secs(), limits::NO_PROGRESS.as_secs());
+        drop(far);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_peer_that_takes_something_is_not() {
+        let (near, mut far) = duplex(16);
+        let mut guarded = Guarded::new(near);
+        let slow = tokio::spawn(async move {
+            let mut byte = [0; 8];
+            for _ in 0..20 {
+                tokio::time::sleep(limits::NO_PROGRESS / 2).await;
+                far.read_exact(&mut byte).await.unwrap();
+            }
+        });
+        guarded.write_all(&[0; 160]).await.unwrap();
+        slow.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_says_nothing_is_cut_off_and_one_that_spoke_may_be_silent() {
+        let (near, mut far) = duplex(64);
+        let mut guarded = Guarded::new(near);
+        far.write_all(b"GET").await.unwrap();
+        let mut buf = [0; 64];
+        assert_eq!(guarded.read(&mut buf).await.unwrap(), 3);
+        assert_eq!(guarded.read(&mut buf).await.unwrap_err().kind(), ErrorKind::TimedOut);
+
+        let (near, mut far) = duplex(64);
+        let mut guarded = Guarded::new(near);
+        far.write_all(&[b'x'; BEGINNING_BYTES]).await.unwrap();
+        assert_eq!(guarded.read(&mut buf).await.unwrap(), BEGINNING_BYTES);
+        let silent = tokio::time::timeout(limits::HEADER_TIMEOUT * 10, guarded.read(&mut buf)).await;
+        assert!(silent.is_err(), "still waiting, not cut");
+    }
+}

@@ -1,0 +1,93 @@
+//! One person with live connections: what they may see, as of the newest event in memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use switchback_core::{RoomId, Seq, UserId};
+use switchback_storage::{Audience, Membership};
+use tokio::sync::OnceCell;
+
+use super::ephemeral::Passing;
+use crate::log::{Entry, Frame};
+
+/// Shared by all connections of one person. Who may see an event is decided here, when it is
+/// delivered.
+#[derive(Debug)]
+pub struct Viewer {
+    /// Who.
+    pub user: UserId,
+    rooms: RwLock<Rooms>,
+    /// Filled by the first connection; the others wait for it.
+    pub(super) loaded: OnceCell<()>,
+}
+
+#[derive(Debug, Default)]
+struct Rooms {
+    /// Room and the first event of it that they may see.
+    joined: HashMap<RoomId, Seq>,
+    /// The log's position at which `joined` was read.
+    as_of: Seq,
+}
+
+impl Viewer {
+    pub(super) fn new(user: UserId) -> Self {
+        Self { user, rooms: RwLock::default(), loaded: OnceCell::new() }
+    }
+
+    /// Takes memberships read at `as_of`, unless newer ones are known. Returns what changed.
+    pub(super) fn install(&self, as_of: Seq, memberships: &[Membership]) -> MembershipChange {
+        let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
+        if as_of < rooms.as_of {
+            return MembershipChange::default();
+        }
+        let joined: HashMap<_, _> =
+            memberships.iter().map(|member| (member.room, member.joined_seq)).collect();
+        let added = joined.keys().filter(|room| !rooms.joined.contains_key(room)).copied().collect();
+        let removed = rooms.joined.keys().filter(|room| !joined.contains_key(room)).copied().collect();
+        *rooms = Rooms { joined, as_of };
+        MembershipChange { added, removed }
+    }
+
+    pub(super) fn rooms(&self) -> Vec<RoomId> {
+        self.read().joined.keys().copied().collect()
+    }
+
+    /// Whether they are in this room.
+    pub fn is_member(&self, room: RoomId) -> bool {
+        self.read().joined.contains_key(&room)
+    }
+
+    /// What they get of an event; `None`: it is not for them.
+    pub fn frame<'e>(&self, entry: &'e Entry) -> Option<&'e Arc<Frame>> {
+        match entry.audience {
+            Audience::Everyone => Some(&entry.frame),
+            Audience::Room(room) => self.sees(room, entry.seq).then_some(&entry.frame),
+            Audience::RoomAnd(room, user) if user == self.user => {
+                let veiled = entry.veiled.as_ref().filter(|_| !self.is_member(room));
+                Some(veiled.unwrap_or(&entry.frame))
+            }
+            Audience::RoomAnd(room, _) => self.sees(room, entry.seq).then_some(&entry.frame),
+            Audience::User(user) => (user == self.user).then_some(&entry.frame),
+        }
+    }
+
+    /// Whether an ephemeral frame is for them.
+    pub(super) fn hears(&self, passing: &Passing) -> bool {
+        passing.from != Some(self.user) && passing.room.is_none_or(|room| self.is_member(room))
+    }
+
+    fn sees(&self, room: RoomId, seq: Seq) -> bool {
+        self.read().joined.get(&room).is_some_and(|joined_seq| *joined_seq <= seq)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Rooms> {
+        self.rooms.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rooms somebody is now in, and no longer in.
+#[derive(Debug, Default)]
+pub(super) struct MembershipChange {
+    pub(super) added: Vec<RoomId>,
+    pub(super) removed: Vec<RoomId>,
+}

@@ -1,0 +1,140 @@
+//! Every bound that only the server needs, with its unit in its name. What both ends of the wire
+//! must agree on is in `switchback_core::limits`, what the store alone needs in
+//! `switchback_storage::limits`.
+
+use std::time::Duration;
+
+/// Connections the server accepts at once; one more waits in the kernel's queue.
+pub const CONNECTIONS: usize = 60_000;
+/// File descriptors kept free for the database, logs and the like when `RLIMIT_NOFILE` is small.
+pub const DESCRIPTORS_RESERVED: u64 = 128;
+/// The kernel's queue of connections not yet accepted.
+pub const ACCEPT_BACKLOG: u32 = 4_096;
+/// Pause after a failed accept (no descriptors left), so that the loop does not spin.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A request's head must be complete this long after it began.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A request's head, in bytes.
+pub const HEADER_BYTES: usize = 16 * 1024;
+/// Header lines of a request.
+pub const HEADER_LINES: usize = 100;
+/// Requests open at once on one HTTP/2 connection.
+pub const HTTP2_STREAMS: u32 = 128;
+/// HTTP/2: bytes buffered per stream before it waits for the peer.
+pub const HTTP2_SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// HTTP/2: time between pings on an idle connection, and how long their answer may take.
+pub const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// The body of a command by POST must be complete after this long.
+pub const COMMAND_BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer that takes none of the bytes waiting for it for this long is cut off.
+pub const NO_PROGRESS: Duration = Duration::from_secs(30);
+/// On a planned stop, the longest a connection is waited for.
+pub const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// On a planned stop, clients are asked to come back between these times, in milliseconds: a
+/// restart needs a moment, and they must not come back all at once.
+pub const BYE_RETRY_MIN_MS: u64 = 500;
+/// See [`BYE_RETRY_MIN_MS`]; grows with the number of connections by [`BYE_RETRY_PER_SESSION_MS`].
+pub const BYE_RETRY_MAX_MS: u64 = 30_000;
+/// Smallest spread of `retry_ms`, in milliseconds.
+pub const BYE_RETRY_SPREAD_MS: u64 = 2_000;
+/// Spread of `retry_ms` per live connection, in milliseconds (1,000 connections a second come back).
+pub const BYE_RETRY_PER_SESSION_MS: u64 = 1;
+
+/// Events kept in memory, encoded.
+pub const RING_EVENTS: usize = 8_192;
+/// Bytes of events kept in memory, both framings together.
+pub const RING_BYTES: usize = 64 * 1024 * 1024;
+/// Ephemeral frames (typing, presence) kept in memory.
+pub const EPHEMERAL_FRAMES: usize = 1_024;
+/// The log is looked at this often even when no doorbell rings: another process may have written.
+pub const HEAD_POLL: Duration = Duration::from_secs(1);
+/// Pause before the log is read again after reading it failed.
+pub const LOG_RETRY: Duration = Duration::from_millis(500);
+/// Events read from storage in one page for the ring.
+pub const LOG_PAGE_EVENTS: usize = 512;
+/// Events read from storage in one page for one connection that catches up.
+pub const CATCH_UP_PAGE_EVENTS: usize = 128;
+/// A cursor this many events behind is answered with `reset`: a snapshot is cheaper for both ends.
+pub const CATCH_UP_EVENTS: u64 = 50_000;
+/// Frames handed to a socket in one go.
+pub const FLUSH_FRAMES: usize = 256;
+/// Bytes handed to a socket in one go; the one frame that crosses the line still goes.
+pub const FLUSH_BYTES: usize = 128 * 1024;
+
+/// WebSocket: the buffer a socket reads into, in bytes (allocated per connection).
+pub const WEBSOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
+/// WebSocket: bytes that wait to be written before the connection counts as broken.
+pub const WEBSOCKET_WRITE_BUFFER_BYTES: usize = 1024 * 1024;
+/// Answers to commands that wait to be written; then no further command is read.
+pub const ANSWERS_WAITING: usize = 64;
+/// Bad commands in a row before the connection is closed with 4000.
+pub const BAD_COMMANDS_IN_A_ROW: u32 = 64;
+/// How long a closing WebSocket is read on so that the peer gets our close frame, not a reset.
+pub const CLOSE_LINGER: Duration = Duration::from_secs(2);
+/// Live connections of one account.
+pub const SESSIONS_PER_USER: usize = 100;
+/// Somebody without a live connection counts as gone after this long (batches come and go).
+pub const OFFLINE_AFTER: Duration = Duration::from_secs(35);
+/// Changes of presence are gathered for this long and told together.
+pub const PRESENCE_EVERY: Duration = Duration::from_millis(500);
+/// Presence frames list at most this many people; more are split over several frames.
+pub const PRESENCE_CHANGES: usize = 500;
+
+/// Password hashes computed at once: each takes 19 MiB and one core.
+pub const HASHES_AT_ONCE: usize = 2;
+/// Password hashes that wait for their turn; one more is refused as rate-limited.
+pub const HASHES_WAITING: usize = 64;
+/// Bytes of randomness in a session's, token's, invitation's or set-up secret.
+pub const SECRET_BYTES: usize = 24;
+/// Texts up to this many bytes and without code blocks are rendered on the spot; longer ones go to
+/// a thread of their own, so that nobody else waits.
+pub const RENDER_INLINE_BYTES: usize = 2_000;
+/// A connection that could not be read for is asked to come back after this long, in milliseconds.
+pub const UNREADABLE_RETRY_MS: u64 = 2_000;
+/// A credential's last use is written down at most this often.
+pub const TOUCH_EVERY: Duration = Duration::from_secs(5 * 60);
+/// Credentials whose last use waits to be written down.
+pub const TOUCHES_WAITING: usize = 10_000;
+/// An invitation that does not say otherwise works this long, in seconds: 7 days.
+pub const INVITATION_DEFAULT_S: u64 = 7 * 24 * 3_600;
+/// Longest life of an invitation, in seconds: one year.
+pub const INVITATION_MAX_S: u64 = 366 * 24 * 3_600;
+/// Most uses of one invitation.
+pub const INVITATION_MAX_USES: u32 = 100_000;
+
+/// Sign-ins of one address per minute, failed or not, in the long run.
+pub const SIGN_INS_PER_MINUTE: u32 = 30;
+/// Sign-ins of one address that may come at once (a whole office may share one).
+pub const SIGN_INS_BURST: u32 = 100;
+/// Sign-ins for one handle per minute, from wherever they come, in the long run.
+pub const SIGN_INS_PER_HANDLE_PER_MINUTE: u32 = 6;
+/// Sign-ins for one handle that may come at once.
+pub const SIGN_INS_PER_HANDLE_BURST: u32 = 20;
+/// Commands of one person per second that write something, in the long run.
+pub const COMMANDS_PER_SECOND: u32 = 200;
+/// Commands of one person that may come at once.
+pub const COMMANDS_BURST: u32 = 4_000;
+/// Keys a rate limiter remembers before it forgets those that are full again.
+pub const RATE_KEYS: usize = 50_000;
+
+/// The body of a JSON request, in bytes.
+pub const JSON_BYTES: usize = 64 * 1024;
+/// The body of a form, in bytes.
+pub const FORM_BYTES: usize = 16 * 1024;
+/// Any request outside `/chat` is answered or given up after this long.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A message's HTML, in bytes; what would be more is shown as plain text.
+pub const MESSAGE_HTML_BYTES: usize = 128 * 1024;
+/// Parts (tags, texts) that a message's Markdown may fall into before it is shown as plain text.
+pub const MARKDOWN_PARTS: usize = 32 * 1024;
+/// Quotes, lists and emphasis inside each other; what is deeper is flattened.
+pub const MARKDOWN_DEPTH: usize = 16;
+/// The longest bare address that becomes a link, in bytes.
+pub const ADDRESS_BYTES: usize = 2_000;
+/// Code of one message that is highlighted, in bytes; longer code is shown in one colour.
+pub const HIGHLIGHT_BYTES: usize = 8 * 1024;
+/// The longest line of code that is highlighted, in bytes.
+pub const HIGHLIGHT_LINE_BYTES: usize = 400;
+/// Time spent on highlighting one message, looked at after each line.
+pub const HIGHLIGHT_TIME: Duration = Duration::from_millis(100);

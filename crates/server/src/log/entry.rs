@@ -1,0 +1,62 @@
+//! One event of the log as it is kept for delivery.
+
+use std::sync::Arc;
+
+use switchback_core::wire::{Event, EventBody, RoomKind, Timestamp};
+use switchback_core::{Cursor, Epoch, Seq, UserId};
+use switchback_storage::{Audience, LoggedEvent};
+
+use super::Frame;
+
+/// An event with those who may see it, encoded.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its position.
+    pub seq: Seq,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Who may see it.
+    pub audience: Audience,
+    /// What they get.
+    pub frame: Arc<Frame>,
+    /// What somebody gets whose own coming or going it is and who is no longer in the room.
+    pub veiled: Option<Arc<Frame>>,
+    /// Whose membership of a room it changed.
+    pub member: Option<UserId>,
+    /// Whose account it closed.
+    pub deactivated: Option<UserId>,
+}
+
+impl Entry {
+    /// Encodes an event.
+    pub fn new(logged: LoggedEvent, epoch: Epoch) -> Self {
+        let LoggedEvent { event, audience } = logged;
+        let cursor = Cursor { epoch, seq: event.seq };
+        let frame = Frame::event(&event, cursor);
+        let (member, deactivated) = match &event.body {
+            EventBody::MemberJoined { user, .. } | EventBody::MemberLeft { user, .. } => (Some(*user), None),
+            EventBody::UserUpdated { user } if !user.active => (None, Some(user.id)),
+            _ => (None, None),
+        };
+        let (seq, at) = (event.seq, event.at);
+        let veiled = veil(event).map(|event| Frame::event(&event, cursor));
+        Self { seq, at, audience, frame, veiled, member, deactivated }
+    }
+}
+
+/// What a room that is not public is called today is none of the business of who is not in it.
+fn veil(mut event: Event) -> Option<Event> {
+    let (EventBody::MemberJoined { room_info, .. } | EventBody::MemberLeft { room_info, .. }) =
+        &mut event.body
+    else {
+        return None;
+    };
+    if room_info.kind == RoomKind::Public {
+        return None;
+    }
+    room_info.name = None;
+    room_info.topic = String::new();
+    room_info.member_count = 0;
+    room_info.members = None;
+    Some(event)
+}

@@ -1,0 +1,128 @@
+//! How often somebody may do something: sign in (by address and by handle), write (by person).
+//! A token bucket each (governor's GCRA), forgotten again when it is full.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use switchback_core::UserId;
+
+use super::Refusal;
+use crate::{Config, limits};
+
+pub(super) struct Limiters {
+    sign_ins_by_address: DefaultKeyedRateLimiter<IpAddr>,
+    sign_ins_by_handle: DefaultKeyedRateLimiter<String>,
+    commands: DefaultKeyedRateLimiter<UserId>,
+}
+
+impl Limiters {
+    pub(super) fn new(config: &Config) -> Self {
+        let by_address = per_minute(config.sign_ins_per_minute, limits::SIGN_INS_BURST);
+        let by_handle = per_minute(limits::SIGN_INS_PER_HANDLE_PER_MINUTE, limits::SIGN_INS_PER_HANDLE_BURST);
+        let commands = Quota::per_second(at_least_one(config.commands_per_second))
+            .allow_burst(at_least_one(config.commands_burst));
+        Self {
+            sign_ins_by_address: RateLimiter::keyed(by_address),
+            sign_ins_by_handle: RateLimiter::keyed(by_handle),
+            commands: RateLimiter::keyed(commands),
+        }
+    }
+
+    /// Somebody tries a secret (password, invitation, set-up link) from this address.
+    pub(super) fn sign_in(&self, address: IpAddr, handle: Option<&str>) -> Result<(), Refusal> {
+        check(&self.sign_ins_by_address, &network(address), "too many attempts from your address")?;
+        match handle {
+            Some(handle) => {
+                check(&self.sign_ins_by_handle, &handle.to_owned(), "too many attempts for this handle")
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Somebody signed in tries passwords: as bad as from outside.
+    pub(super) fn password_change(&self, user: UserId) -> Result<(), Refusal> {
+        check(&self.sign_ins_by_handle, &user.to_string(), "too many attempts to change the password")
+    }
+
+    /// Somebody writes.
+    pub(super) fn command(&self, user: UserId) -> Result<(), Refusal> {
+        check(&self.commands, &user, "too many commands in a short time")
+    }
+
+    pub(super) fn tidy(&self) {
+        tidy(&self.sign_ins_by_address);
+        tidy(&self.sign_ins_by_handle);
+        tidy(&self.commands);
+    }
+}
+
+fn check<K: Hash + Eq + Clone>(
+    limiter: &DefaultKeyedRateLimiter<K>,
+    key: &K,
+    what: &'static str,
+) -> Result<(), Refusal> {
+    // Between two tidyings an attacker with many addresses must not fill the memory.
+    if limiter.len() > limits::RATE_KEYS {
+        limiter.retain_recent();
+    }
+    limiter.check_key(key).map_err(|not_until| {
+        let wait = not_until.wait_time_from(DefaultClock::default().now());
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        Refusal::rate_limited(format!("{what}; try again in {} s", wait_ms.div_ceil(1_000)), wait_ms)
+    })
+}
+
+fn tidy<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>) {
+    limiter.retain_recent();
+    limiter.shrink_to_fit();
+}
+
+fn per_minute(count: u32, burst: u32) -> Quota {
+    let every = Duration::from_secs(60) / at_least_one(count).get();
+    // A period of zero is what `with_period` refuses, and 60 s divided by a u32 is never that.
+    Quota::with_period(every)
+        .unwrap_or_else(|| Quota::per_minute(at_least_one(count)))
+        .allow_burst(at_least_one(burst))
+}
+
+fn at_least_one(count: u32) -> NonZeroU32 {
+    NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
+}
+
+/// One person's IPv6 addresses are as many as they like: their network counts.
+fn network(address: IpAddr) -> IpAddr {
+    const HOST_BITS: u32 = 64;
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> HOST_BITS << HOST_BITS).into()),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use switchback_core::wire::ErrorCode;
+
+    #[test]
+    fn beyond_the_burst_it_says_how_long_to_wait() {
+        let limiters = Limiters::new(&Config { commands_burst: 3, ..Config::default() });
+        let user = UserId::from_uuid(uuid::Uuid::nil());
+        let outcomes: Vec<_> = (0..4).map(|_| limiters.command(user)).collect();
+        assert!(outcomes[..3].iter().all(Result::is_ok));
+        let refusal = outcomes[3].clone().err();
+        assert_eq!(refusal.as_ref().map(Refusal::code), Some(ErrorCode::RateLimited));
+        assert!(refusal.is_some_and(|refusal| refusal.0.retry_after_ms > Some(0) && refusal.0.retry));
+    }
+
+    #[test]
+    fn neighbours_in_one_ipv6_network_share_a_limit() {
+        let address = |text: &str| text.parse().map(network);
+        assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:2"));
+        assert_ne!(address("2001:db8::1"), address("2001:db8:0:1::1"));
+        assert_eq!(address("::ffff:10.0.0.1"), address("10.0.0.1"));
+    }
+}

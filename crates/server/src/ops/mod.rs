@@ -1,0 +1,103 @@
+//! What somebody can do. The only place of the server that decides and writes.
+//!
+//! Both edges come through here: a REST handler, a form, a WebSocket frame and a POST to `/chat`
+//! run the same function and get the same answer. An operation takes who asks and what they ask
+//! for, checks what their role allows, and hands the rest to the store, which checks what only a
+//! transaction can (membership, nonce, names). Nothing here knows HTTP or a connection; what open
+//! connections must hear at once and no log tells (sign-out, typing) goes over the [`Bus`].
+
+mod access;
+mod commands;
+mod invitations;
+mod limiter;
+mod messages;
+mod passwords;
+mod people;
+mod refusal;
+mod rooms;
+
+use std::sync::Arc;
+
+use switchback_core::wire::{Role, Snapshot};
+use switchback_core::{Cursor, UserId};
+use switchback_storage::{Identity, Store, WriterStats};
+
+pub use access::{Peer, SignedIn};
+pub use refusal::Refusal;
+
+use crate::Config;
+use crate::bus::Bus;
+use access::Touches;
+use limiter::Limiters;
+use passwords::Passwords;
+
+/// The operations. Cheap to clone.
+#[derive(Clone)]
+pub struct Ops {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    bus: Bus,
+    passwords: Passwords,
+    limiters: Limiters,
+    touches: Touches,
+}
+
+impl Ops {
+    /// Operations on this store, telling open connections over this bus.
+    pub fn new(store: Store, bus: Bus, config: &Config) -> Self {
+        let (passwords, limiters) = (Passwords::new(), Limiters::new(config));
+        Self { inner: Arc::new(Inner { store, bus, passwords, limiters, touches: Touches::default() }) }
+    }
+
+    /// Everything a client needs to draw, and the cursor from which events go on.
+    pub async fn snapshot(&self, caller: &Identity) -> Result<Snapshot, Refusal> {
+        let data = self.store().snapshot(caller.user.id).await?;
+        Ok(Snapshot {
+            cursor: Cursor { epoch: self.store().epoch(), seq: data.seq },
+            workspace: data.workspace,
+            me: data.me,
+            users: data.users,
+            rooms: data.rooms,
+            presence: self.inner.bus.presence(),
+        })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), Refusal> {
+        Ok(self.store().ping().await?)
+    }
+
+    /// How the writer is doing.
+    pub fn writer_stats(&self) -> WriterStats {
+        self.store().stats()
+    }
+
+    /// Forgets what rate limiters no longer need and writes down when credentials were last used.
+    pub async fn tidy(&self) {
+        self.inner.limiters.tidy();
+        self.write_touches().await;
+    }
+
+    fn store(&self) -> &Store {
+        &self.inner.store
+    }
+}
+
+/// Refuses who has less than this role.
+fn require(caller: &Identity, role: Role) -> Result<(), Refusal> {
+    if caller.user.role >= role {
+        return Ok(());
+    }
+    Err(Refusal::forbidden(match role {
+        Role::Owner => "only an owner can do this",
+        _ => "only an admin or owner can do this",
+    }))
+}
+
+/// Whether this is about oneself.
+fn is_self(caller: &Identity, user: UserId) -> bool {
+    caller.user.id == user
+}

@@ -1,0 +1,90 @@
+//! People: names, roles, passwords, and who is let in or out.
+
+use switchback_core::UserId;
+use switchback_core::wire::{
+    ChangePasswordRequest, Role, UpdateUserRequest, UpdateWorkspaceRequest, User, Workspace,
+};
+use switchback_storage::{Credential, Identity, UserChange};
+
+use super::{Ops, Refusal, is_self, require};
+use crate::bus::Signal;
+
+impl Ops {
+    /// Everybody, deactivated people too.
+    pub async fn users(&self, _caller: &Identity) -> Result<Vec<User>, Refusal> {
+        Ok(self.store().users().await?)
+    }
+
+    /// One person.
+    pub async fn user(&self, _caller: &Identity, user: UserId) -> Result<User, Refusal> {
+        Ok(self.store().user(user).await?)
+    }
+
+    /// Changes a name (one's own, or anybody's for admins), a role (owners), or whether somebody
+    /// can sign in (admins; about an owner only owners). Deactivating ends what they have open.
+    pub async fn update_user(
+        &self,
+        caller: &Identity,
+        user: UserId,
+        request: UpdateUserRequest,
+    ) -> Result<User, Refusal> {
+        self.inner.limiters.command(caller.user.id)?;
+        let UpdateUserRequest { name, role, active } = request;
+        let before = self.store().user(user).await?;
+        if name.is_some() && !is_self(caller, user) {
+            require(caller, Role::Admin)?;
+        }
+        if role.is_some_and(|role| role != before.role) {
+            require(caller, Role::Owner)?;
+        }
+        if active.is_some_and(|active| active != before.active) {
+            require(caller, if before.role == Role::Owner { Role::Owner } else { Role::Admin })?;
+        }
+        let change = UserChange { name, role, active };
+        let after = self.store().update_user(Some(caller.user.id), user, change).await?;
+        if !after.active {
+            // The log tells it too; this is what makes it happen before the answer.
+            self.inner.bus.publish(Signal::Deactivated { user });
+        }
+        Ok(after)
+    }
+
+    /// Changes one's own password and ends one's other sessions.
+    pub async fn change_password(
+        &self,
+        caller: &Identity,
+        request: ChangePasswordRequest,
+    ) -> Result<(), Refusal> {
+        let user = caller.user.id;
+        self.inner.limiters.password_change(user)?;
+        let account = self.store().account_by_id(user).await?;
+        let hash = account.map(|account| account.password_hash);
+        if !self.inner.passwords.verify(request.current, hash).await? {
+            return Err(Refusal::field("current", "this is not your current password"));
+        }
+        let hash = self.inner.passwords.hash(request.new).await?;
+        let keep = match caller.credential {
+            Credential::Session(session) => Some(session),
+            Credential::Token(_) => None,
+        };
+        self.store().set_password(user, hash, keep).await?;
+        let remaining = self.store().credentials(user).await?;
+        self.inner.bus.publish(Signal::Remaining { user, credentials: remaining });
+        Ok(())
+    }
+
+    /// The workspace.
+    pub async fn workspace(&self) -> Result<Workspace, Refusal> {
+        Ok(self.store().workspace().await?)
+    }
+
+    /// Gives the workspace another name.
+    pub async fn update_workspace(
+        &self,
+        caller: &Identity,
+        request: UpdateWorkspaceRequest,
+    ) -> Result<Workspace, Refusal> {
+        require(caller, Role::Admin)?;
+        Ok(self.store().rename_workspace(caller.user.id, request.name).await?)
+    }
+}

@@ -1,0 +1,224 @@
+//! The server's life: bind, accept, serve, stop in good order.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use switchback_storage::Store;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::app::App;
+use crate::bus::Bus;
+use crate::chat::Chat;
+use crate::guard::Guarded;
+use crate::hub::{Hub, Tail};
+use crate::metrics::Metrics;
+use crate::ops::{Ops, Refusal};
+use crate::{Config, http, limits};
+
+/// The address of the socket's other end; behind a proxy, the proxy's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerAddress(pub(crate) IpAddr);
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, not ours, or needs more rights.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database could not be read or written.
+    #[error("cannot start on this database: {0}")]
+    Storage(#[from] Refusal),
+}
+
+/// A server that listens and does not serve yet.
+pub struct Server {
+    app: App,
+    listener: TcpListener,
+    address: SocketAddr,
+    setup_url: Option<String>,
+    store: Store,
+}
+
+impl Server {
+    /// Binds the address and prepares everything; connections wait until [`Server::run`].
+    pub async fn bind(config: Config, store: Store) -> Result<Self, StartError> {
+        let listen = |source| StartError::Listen { address: config.listen, source };
+        let listener = listener(config.listen).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let head = store.head().await.map_err(Refusal::from)?;
+        let hub = Arc::new(Hub::new(store.clone(), head, config.ring_events));
+        let ops = Ops::new(store.clone(), Bus::in_process(Arc::clone(&hub)), &config);
+        let metrics = Arc::new(Metrics::new());
+        let app = App { ops, chat: Chat::new(hub), config: Arc::new(config), metrics };
+        let secret = app.ops.new_setup_secret().await?;
+        let base_url = base_url(&app.config, address);
+        let setup_url = secret.map(|secret| format!("{base_url}/setup/{secret}"));
+        Ok(Self { app, listener, address, setup_url, store })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address to open in a browser, without a slash at its end.
+    pub fn base_url(&self) -> String {
+        base_url(&self.app.config, self.address)
+    }
+
+    /// The one-time address at which the owner's account is made; `None` once there is an owner.
+    pub fn setup_url(&self) -> Option<&str> {
+        self.setup_url.as_deref()
+    }
+
+    /// Serves until `stop`, then ends in good order: nothing new is accepted, every connection is
+    /// told when to come back, and what is under way may finish for `Config::drain`. The store is
+    /// closed at the end.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let background = CancellationToken::new();
+        let tail = Tail::new(Arc::clone(self.app.chat.hub()), Arc::clone(&self.app.metrics));
+        let tail = tokio::spawn(tail.run(background.clone()));
+        let tidying = tokio::spawn(tidy(self.app.ops.clone(), background.clone()));
+        let graceful = GracefulShutdown::new();
+        {
+            // Dropped before the stop goes on: whoever is not accepted yet is refused at once.
+            let acceptor = Acceptor::new(&self.app, &graceful);
+            tokio::select! {
+                () = acceptor.accept(self.listener) => {}
+                () = stop => {}
+            }
+        }
+        let deadline = Instant::now() + self.app.config.drain.min(limits::DRAIN_MAX);
+        self.app.chat.drain();
+        let drained = async { tokio::join!(graceful.shutdown(), self.app.chat.drained()) };
+        if tokio::time::timeout_at(deadline, drained).await.is_err() {
+            tracing::warn!("some connections did not end in time and are cut off");
+        }
+        background.cancel();
+        for task in [tail, tidying] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a background task ended early");
+            }
+        }
+        self.app.ops.tidy().await;
+        self.store.close().await;
+    }
+}
+
+async fn tidy(ops: Ops, stop: CancellationToken) {
+    let mut every = tokio::time::interval(limits::TOUCH_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => ops.tidy().await,
+        }
+    }
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restarted server must not wait for the old one's connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(limits::ACCEPT_BACKLOG)
+}
+
+fn base_url(config: &Config, address: SocketAddr) -> String {
+    if let Some(url) = &config.public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let ip = match address.ip() {
+        // Not an address that a browser can open.
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
+
+/// What every accepted connection needs.
+struct Acceptor<'g> {
+    router: Router,
+    http: Arc<auto::Builder<TokioExecutor>>,
+    graceful: &'g GracefulShutdown,
+    places: Arc<Semaphore>,
+}
+
+impl<'g> Acceptor<'g> {
+    fn new(app: &App, graceful: &'g GracefulShutdown) -> Self {
+        let places = Arc::new(Semaphore::new(app.config.connections.clamp(1, limits::CONNECTIONS)));
+        Self { router: http::router(app.clone()), http: Arc::new(protocol()), graceful, places }
+    }
+
+    async fn accept(&self, listener: TcpListener) {
+        loop {
+            // With every place taken, the next ones wait in the kernel's queue.
+            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((socket, peer)) => self.serve(socket, peer, place),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was not set");
+        }
+        let peer = PeerAddress(peer.ip().to_canonical());
+        let router = self.router.clone().map_request(move |mut request: hyper::Request<_>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let (http, watcher) = (Arc::clone(&self.http), self.graceful.watcher());
+        tokio::spawn(async move {
+            let _place = place;
+            let service = TowerToHyperService::new(router);
+            let io = TokioIo::new(Guarded::new(socket));
+            let connection = http.serve_connection_with_upgrades(io, service).into_owned();
+            if let Err(error) = watcher.watch(connection).await {
+                tracing::debug!(%error, "a connection broke");
+            }
+        });
+    }
+}
+
+/// HTTP/1.1 and HTTP/2 on one port, every step of a request bounded.
+fn protocol() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEADER_TIMEOUT)
+        .max_headers(limits::HEADER_LINES)
+        .max_buf_size(limits::HEADER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits::HTTP2_STREAMS)
+        .max_header_list_size(u32::try_from(limits::HEADER_BYTES).unwrap_or(u32::MAX))
+        .max_send_buf_size(limits::HTTP2_SEND_BUFFER_BYTES)
+        .keep_alive_interval(limits::HTTP2_KEEP_ALIVE)
+        .keep_alive_timeout(limits::HTTP2_KEEP_ALIVE)
+        .enable_connect_protocol();
+    builder
+}

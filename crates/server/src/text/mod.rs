@@ -1,0 +1,73 @@
+//! From what somebody typed to what everybody sees: Markdown to sanitized HTML, and whom it mentions.
+//!
+//! Rendered once, when a message is written, and stored beside its source: reading is far more
+//! frequent than writing, and a client needs no Markdown of its own. The price is that a better
+//! renderer does not reach old messages.
+//!
+//! * `markdown` turns the parser's events into those we show (links, mentions, code), `scan` finds
+//!   mentions and bare addresses in plain text, `code` colours code blocks.
+//! * `sanitize` has the last word over the finished HTML: it knows what may be there at all, and
+//!   does not trust the modules before it.
+//!
+//! Time and size are bounded whatever the input: what would nest too deep is flattened, what would
+//! grow too large loses its colours, then its markup. No message is ever refused for its looks.
+
+mod code;
+mod markdown;
+mod sanitize;
+mod scan;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use switchback_core::{Handle, UserId};
+
+use crate::limits;
+
+/// Whom a text calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mentions {
+    /// `@ada`, in order of appearance, each once; at most `core::limits::MENTIONS_PER_MESSAGE`. Whether
+    /// somebody has that handle is not known here.
+    pub handles: Vec<Handle>,
+    /// `@room`: everybody in it.
+    pub room: bool,
+}
+
+/// Whom `body` mentions, outside code, links and e-mail addresses.
+pub fn mentions(body: &str) -> Mentions {
+    let nobody = HashMap::new();
+    markdown::compile(body, &nobody, code::Colours::Off).map(|compiled| compiled.mentions).unwrap_or_default()
+}
+
+/// Renders `body` as sanitized HTML of at most `limits::MESSAGE_HTML_BYTES`; mentions of the people
+/// in `known` are marked. Takes at most a few milliseconds without code, `limits::HIGHLIGHT_TIME`
+/// and a little with it.
+pub fn to_html(body: &str, known: &HashMap<Handle, UserId>) -> String {
+    rich(body, known, code::Colours::On)
+        .or_else(|| rich(body, known, code::Colours::Off))
+        .unwrap_or_else(|| sanitize::clean(&plain(body)))
+}
+
+/// Loads what highlighting needs, so that the first message with code does not wait for it. Takes
+/// some tens of milliseconds: call it off the async threads.
+pub fn warm_up() {
+    code::warm_up();
+    sanitize::clean("");
+}
+
+/// `None`: too large, or nothing to see (a message that holds link definitions alone).
+fn rich(body: &str, known: &HashMap<Handle, UserId>, colours: code::Colours) -> Option<String> {
+    let html = markdown::compile(body, known, colours)?.into_html()?;
+    let html = sanitize::clean(&html);
+    let fits = html.len() <= limits::MESSAGE_HTML_BYTES && !html.trim().is_empty();
+    fits.then_some(html)
+}
+
+/// The text as it was typed. At most six times its length, so always within the limit.
+fn plain(body: &str) -> String {
+    let lines: Vec<String> = body.lines().map(ammonia::clean_text).collect();
+    format!("<p>{}</p>\n", lines.join("<br>\n"))
+}
