@@ -7,6 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits;
 
+mod emoji;
+#[cfg(test)]
+mod tests;
+
 /// Why a text was refused; the sentence says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadText {
@@ -197,7 +201,8 @@ fn check_workspace_name(text: &str) -> Result<String, BadText> {
 }
 
 fn check_room_name(text: &str) -> Result<String, BadText> {
-    one_line(text.trim().trim_start_matches('#'), limits::ROOM_NAME_CHARS)
+    let sign = |c: char| c == '#' || c.is_whitespace();
+    one_line(text.trim_start_matches(sign), limits::ROOM_NAME_CHARS)
 }
 
 fn check_topic(text: &str) -> Result<String, BadText> {
@@ -233,15 +238,7 @@ fn check_emoji(text: &str) -> Result<String, BadText> {
     if text.len() > limits::EMOJI_BYTES {
         return Err(BadText::TooLong { actual: text.len(), limit: limits::EMOJI_BYTES, unit: "bytes" });
     }
-    // Keycaps (`1` U+FE0F U+20E3) begin with ASCII; every other emoji has none. White space,
-    // control characters and letters are what would make a reaction something else.
-    let keycap = text.ends_with('\u{20e3}');
-    let foreign =
-        |c: char| c.is_control() || c.is_whitespace() || c.is_alphabetic() || (c.is_ascii() && !keycap);
-    // Regional indicators, squared letters and tags are `alphabetic` to Unicode but parts of emoji.
-    let part_of_emoji =
-        |c: char| matches!(u32::from(c), 0x2139 | 0x24c2 | 0x1f100..=0x1f2ff | 0xe0020..=0xe007f);
-    if text.chars().any(|c| foreign(c) && !part_of_emoji(c)) {
+    if !emoji::is_one(text) {
         return Err(BadText::Malformed("must be one emoji"));
     }
     Ok(text.to_owned())
