@@ -1,0 +1,289 @@
+//! One session: open a way in, read it until it ends, come back at the cursor.
+//!
+//! A task of its own owns everything, so nothing here is locked; the handles talk to it through
+//! bounded channels. Waiting for the network and taking commands go on at the same time.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use switchback_core::Cursor;
+use switchback_core::wire::{Event, Hello, Incoming, ServerFrame, Transport};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::chain::{Chain, Probe};
+use crate::client::{Ask, Delivery, ResetCause, Status, StopReason, Update};
+use crate::outbox::Outbox;
+use crate::position::{Position, Taken};
+use crate::transport::{Failure, Item, Line};
+use crate::{Rest, RestError, limits};
+
+pub(crate) struct Session {
+    chain: Chain,
+    rest: Rest,
+    commands: Commands,
+    updates: mpsc::Sender<Delivery>,
+    outbox: Outbox,
+    position: Position,
+    /// What won last, and until when that counts.
+    remembered: Option<(Transport, Instant)>,
+    /// Attempts since the last good connection.
+    attempts: u32,
+    /// A snapshot has to be loaded before anything else counts.
+    owes_snapshot: Option<ResetCause>,
+}
+
+/// The commands' channel, which may end before the session does.
+struct Commands {
+    taken: mpsc::Receiver<Ask>,
+    ended: bool,
+}
+
+impl Session {
+    pub(crate) fn new(
+        chain: Chain,
+        rest: Rest,
+        cursor: Option<Cursor>,
+        taken: mpsc::Receiver<Ask>,
+        updates: mpsc::Sender<Delivery>,
+    ) -> Self {
+        Self {
+            chain,
+            rest,
+            commands: Commands { taken, ended: false },
+            updates,
+            outbox: Outbox::default(),
+            position: Position::new(cursor),
+            remembered: None,
+            attempts: 0,
+            owes_snapshot: None,
+        }
+    }
+
+    /// Runs until the server or the caller ends it.
+    pub(crate) async fn run(mut self, asked: watch::Receiver<bool>) {
+        let updates = self.updates.clone();
+        let why = tokio::select! {
+            why = self.keep_connected() => why,
+            () = nobody_wants_it(asked, updates) => StopReason::Asked,
+        };
+        // Everything that waits is lost with the outbox; those who wait hear it first.
+        drop(self.outbox);
+        let stopped = Delivery { update: Update::Stopped(why), cursor: self.position.cursor() };
+        // Nobody may be listening any more.
+        let _ = self.updates.send(stopped).await;
+    }
+
+    async fn keep_connected(&mut self) -> StopReason {
+        loop {
+            let failure = self.connect_once().await;
+            self.outbox.line_lost();
+            let (after, why) = match failure {
+                Failure::Stop(why) => return why,
+                Failure::Later { after, why } => (after, why),
+                Failure::Unreachable(why) | Failure::Broken(why) => (None, why),
+            };
+            let retry_in = after.unwrap_or_else(|| self.backoff());
+            self.attempts = self.attempts.saturating_add(1);
+            tracing::debug!(why, ?retry_in, "no connection");
+            self.tell(Update::Status(Status::Waiting { retry_in, why, queued: self.outbox.len() })).await;
+            self.while_taking(sleep(retry_in)).await;
+        }
+    }
+
+    /// Full jitter: anywhere between nothing and a step that doubles.
+    fn backoff(&self) -> Duration {
+        let timings = &self.chain.timings;
+        let factor = 1_u32.checked_shl(self.attempts).unwrap_or(u32::MAX);
+        let step = timings.reconnect_base.saturating_mul(factor).min(timings.reconnect_max);
+        step.mul_f64(rand::random())
+    }
+
+    /// One connection from its opening to its end.
+    async fn connect_once(&mut self) -> Failure {
+        self.tell(Update::Status(Status::Connecting)).await;
+        let remembered =
+            self.remembered.filter(|(_, until)| *until > Instant::now()).map(|(transport, _)| transport);
+        let (chain, cursor) = (self.chain.clone(), self.position.cursor());
+        let line = match self.while_taking(chain.open(remembered, cursor)).await {
+            Ok(line) => line,
+            Err(failure) => {
+                self.remembered = None;
+                return failure;
+            }
+        };
+        let since = Instant::now();
+        let failure = self.read(line).await.err().unwrap_or_else(|| Failure::broken("the connection ended"));
+        if since.elapsed() >= limits::STABLE {
+            self.attempts = 0;
+        }
+        failure
+    }
+
+    /// Reads a line, and what replaces it, to the end.
+    async fn read(&mut self, mut line: Line) -> Result<(), Failure> {
+        loop {
+            let transport = line.transport();
+            self.opened(transport, line.hello().clone()).await?;
+            let mut probe = Probe::new(self.chain.clone(), transport);
+            // Dropping the old one closes it; what was on it is sent again on the new one.
+            line = self.read_until_better(&mut line, &mut probe).await?;
+            self.outbox.line_lost();
+        }
+    }
+
+    async fn opened(&mut self, transport: Transport, hello: Hello) -> Result<(), Failure> {
+        tracing::debug!(?transport, session = %hello.session, "connected");
+        self.remembered = Some((transport, Instant::now() + self.chain.timings.transport_memory));
+        self.position.hello(&hello);
+        self.tell(Update::Status(Status::Live { transport })).await;
+        match self.owes_snapshot {
+            Some(cause) => self.start_over(cause).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn read_until_better(&mut self, line: &mut Line, probe: &mut Probe) -> Result<Line, Failure> {
+        let patience = self.chain.timings.watchdog;
+        let mut watchdog = Instant::now() + patience;
+        let mut announced = false;
+        loop {
+            let due = self.outbox.begin_due(line);
+            tokio::select! {
+                item = line.next() => {
+                    watchdog = Instant::now() + patience;
+                    match item? {
+                        Item::Frame(frame) => self.received(frame, &mut announced).await?,
+                        Item::Unanswered { id, why } => {
+                            tracing::debug!(why, "a command got no answer");
+                            self.outbox.unanswered(id.as_ref());
+                        }
+                    }
+                }
+                ask = self.commands.next(), if self.outbox.has_room() => {
+                    self.outbox.push(ask.command, ask.reply, true);
+                }
+                better = probe.better(self.position.cursor()) => return Ok(better),
+                () = sleep_until(due.unwrap_or(watchdog)), if due.is_some() => {}
+                () = sleep_until(watchdog) => {
+                    return Err(Failure::Broken(format!("nothing came for {} s", patience.as_secs_f32())));
+                }
+            }
+        }
+    }
+
+    async fn received(&mut self, incoming: Incoming, announced: &mut bool) -> Result<(), Failure> {
+        let frame = match incoming {
+            Incoming::Event(event) => return self.event(event).await,
+            Incoming::Unknown { seq, .. } => {
+                self.position.unknown_event(seq.unwrap_or_default());
+                return Ok(());
+            }
+            Incoming::Frame(frame) => frame,
+        };
+        match *frame {
+            ServerFrame::Ready { cursor, .. } => {
+                self.caught_up(cursor).await?;
+                // A batch says it each time; for the reader it is news once.
+                if !std::mem::replace(announced, true) {
+                    self.tell(Update::Frame(frame)).await;
+                }
+            }
+            ServerFrame::Heartbeat { cursor } => self.caught_up(cursor).await?,
+            ServerFrame::Reset { reason, cursor } => {
+                self.position.reset(cursor);
+                self.start_over(ResetCause::Server(reason)).await?;
+            }
+            ServerFrame::Ack(ack) => self.outbox.acknowledged(ack),
+            ServerFrame::Error(error) => self.outbox.refused(error),
+            ServerFrame::Typing { .. } | ServerFrame::Presence { .. } => {
+                self.tell(Update::Frame(frame)).await;
+            }
+            // `bye` ends the line before it comes here; a second `hello` says nothing new.
+            ServerFrame::Hello(_) | ServerFrame::Bye { .. } => {}
+        }
+        Ok(())
+    }
+
+    async fn event(&mut self, event: Box<Event>) -> Result<(), Failure> {
+        match self.position.event(&event) {
+            Taken::Fresh => self.tell(Update::Event(event)).await,
+            Taken::Repeated => {}
+            Taken::Gap => {
+                tracing::warn!(seq = event.seq, "events are missing before this one; loading a snapshot");
+                self.start_over(ResetCause::Gap).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn caught_up(&mut self, cursor: Cursor) -> Result<(), Failure> {
+        if self.position.caught_up(cursor) {
+            return Ok(());
+        }
+        tracing::warn!(%cursor, "the connection began after our cursor; loading a snapshot");
+        self.start_over(ResetCause::Gap).await
+    }
+
+    /// Loads a snapshot and goes on from there. If that fails, it is still owed on the next line.
+    async fn start_over(&mut self, cause: ResetCause) -> Result<(), Failure> {
+        self.owes_snapshot = Some(cause);
+        let rest = self.rest.clone();
+        let snapshot = self
+            .while_taking(async move { rest.snapshot().await })
+            .await
+            .map_err(|error| no_snapshot(&error))?;
+        self.position.reset(snapshot.cursor);
+        self.owes_snapshot = None;
+        self.tell(Update::Reset { cause, snapshot: Box::new(snapshot) }).await;
+        Ok(())
+    }
+
+    /// Takes commands while something else is waited for.
+    async fn while_taking<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                ask = self.commands.next(), if self.outbox.has_room() => {
+                    self.outbox.push(ask.command, ask.reply, false);
+                }
+            }
+        }
+    }
+
+    async fn tell(&mut self, update: Update) {
+        let delivery = Delivery { update, cursor: self.position.cursor() };
+        // A caller who only sends may have dropped the stream.
+        let _ = self.updates.send(delivery).await;
+    }
+}
+
+impl Commands {
+    /// The next command; never, once all handles are gone. Cancel-safe.
+    async fn next(&mut self) -> Ask {
+        if !self.ended {
+            if let Some(ask) = self.taken.recv().await {
+                return ask;
+            }
+            self.ended = true;
+        }
+        std::future::pending().await
+    }
+}
+
+fn no_snapshot(error: &RestError) -> Failure {
+    match error.status() {
+        Some(401) => Failure::Stop(StopReason::SignedOut),
+        _ => Failure::Broken(format!("the snapshot could not be loaded: {error}")),
+    }
+}
+
+/// Resolves when the session was asked to end, or when handles and stream are all gone.
+async fn nobody_wants_it(mut asked: watch::Receiver<bool>, updates: mpsc::Sender<Delivery>) {
+    let all_handles_are_gone = asked.wait_for(|asked| *asked).await.is_err();
+    if all_handles_are_gone {
+        updates.closed().await;
+    }
+}
