@@ -25,6 +25,9 @@ const LOOKS = [
   ["phone-dark", { colorScheme: "dark", viewport: PHONE, hasTouch: true, isMobile: true }],
 ];
 
+/** The tabs of the settings. */
+const SETTINGS = ["Profile", "Appearance", "Password", "Sessions", "API tokens"];
+
 for (const [look, options] of LOOKS) {
   describe(look, () => {
     /** @type {import("./kit/chat.js").Chat} */
@@ -56,11 +59,11 @@ for (const [look, options] of LOOKS) {
     });
 
     test("dialogs and menus", async () => {
-      await chat.open("general");
       for (const [name, open] of dialogs(chat)) {
+        await chat.open("general");
         await open();
         await assertAccessible(chat.page, `${name}, ${look}`);
-        await chat.window.picture(`${name}-${look}`);
+        await chat.window.picture(`${name.toLowerCase().replace(" ", "-")}-${look}`);
         await chat.closeAll();
       }
     });
@@ -83,7 +86,7 @@ function dialogs(chat) {
     ["people", workspace("People")],
     ["invite", workspace("Invite people")],
     ["workspace", workspace("Rename workspace")],
-    ["settings", workspace("Settings")],
+    ...SETTINGS.map((tab) => /** @type {[string, () => Promise<void>]} */ ([`settings-${tab}`, () => chat.settings(tab)])),
     ["room-menu", () => chat.press("Room menu")],
     ["new-room", () => chat.sidePress("New room")],
     ["browse", () => chat.sidePress("Browse rooms")],

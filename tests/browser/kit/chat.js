@@ -159,6 +159,12 @@ export class Chat {
     await this.dialog.waitFor();
   }
 
+  /** Opens one tab of the settings. @param {string} tab */
+  async settings(tab) {
+    await this.workspaceMenu("Settings");
+    await this.dialog.getByRole("tab", { name: tab }).click();
+  }
+
   /** Presses a button of the list of rooms, which on a phone is a screen of its own. @param {string | RegExp} name */
   async sidePress(name, selector = "button") {
     const back = this.page.getByRole("button", { name: "Back to the list of rooms" });
