@@ -125,7 +125,8 @@ fn head() -> impl Strategy<Value = Head> {
     )
         .prop_map(move |(method, version, begin_sound, more, protocol, query)| {
             let mut lines = if begin_sound { sound.clone() } else { Vec::new() };
-            lines.extend(more);
+            // What cannot stand in a header does not reach the decision.
+            lines.extend(more.into_iter().filter(|(_, value)| HeaderValue::from_bytes(value).is_ok()));
             Head { method, version, lines, protocol, query }
         })
 }
@@ -196,6 +197,7 @@ proptest! {
             prop_assert!(!error.retry);
             match error.code {
                 ErrorCode::BadJson => prop_assert_eq!(error.field, None),
+                ErrorCode::TooLong if json.len() > limits::COMMAND_BYTES => prop_assert_eq!(error.field, None),
                 ErrorCode::BadRequest | ErrorCode::UnknownCommand | ErrorCode::TooLong => {
                     let field = error.field.unwrap();
                     prop_assert!(error.detail.contains(&format!("`{field}`")), "{}", error.detail);
