@@ -21,6 +21,7 @@ use rand::RngExt as _;
 use switchback_core::wire::{ByeReason, PresenceChange, PresenceState, ServerFrame, Transport};
 use switchback_core::{Epoch, RoomId, Seq, SessionId, UserId};
 use switchback_storage::{Audience, Credential, Error, Store};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use session::{Goodbye, Session};
@@ -40,6 +41,8 @@ pub struct Hub {
     ring: Ring,
     ephemeral: Ephemeral,
     state: Mutex<State>,
+    /// The ring's head, for those who wait for it.
+    visible: watch::Sender<Seq>,
 }
 
 #[derive(Debug, Default)]
@@ -78,7 +81,7 @@ impl Hub {
         let ring = Ring::new(head, ring_events, limits::RING_BYTES);
         // Clients hand back positions of before a restart: a random start tells them apart.
         let ephemeral = Ephemeral::new(u64::from(rand::rng().random::<u32>()));
-        Self { store, ring, ephemeral, state: Mutex::default() }
+        Self { store, ring, ephemeral, state: Mutex::default(), visible: watch::Sender::new(head) }
     }
 
     /// Recent events.
@@ -112,7 +115,17 @@ impl Hub {
         if !self.store.credentials(user).await?.contains(&credential) {
             return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut)));
         }
+        self.caught_up().await;
         Ok(registration)
+    }
+
+    /// Until what this process has acknowledged is visible: who connects after an answer finds it.
+    async fn caught_up(&self) {
+        let committed = *self.store.doorbell().borrow();
+        let visible = async { self.visible.subscribe().wait_for(|head| *head >= committed).await.is_ok() };
+        if tokio::time::timeout(limits::HEAD_POLL, visible).await.is_err() {
+            tracing::warn!("the log cannot be followed right now: a connection starts behind it");
+        }
     }
 
     fn register(
@@ -242,6 +255,7 @@ impl Hub {
     /// Makes new events visible, then wakes whom they concern.
     fn publish(&self, entries: Vec<Arc<Entry>>) {
         self.ring.push(entries.iter().cloned());
+        self.visible.send_replace(self.ring.head());
         let state = self.state();
         for entry in &entries {
             state.wake(entry.audience);
