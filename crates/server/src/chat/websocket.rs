@@ -77,8 +77,12 @@ pub(super) async fn serve<S>(
     let mut halves = (sink, stream);
     let ending = {
         let (answers, waiting) = mpsc::channel(limits::ANSWERS_WAITING);
+        let session = Arc::clone(feed.session());
         let writer = Writer { sink: &mut halves.0, feed, waiting, pending: opening };
         tokio::select! {
+            // First, and also while a write waits for the peer: from here on nothing is for them.
+            biased;
+            goodbye = session.ended() => Ending::goodbye(goodbye),
             ending = read(&mut halves.1, ops, caller, answers) => ending,
             ending = writer.run() => ending,
         }
@@ -158,9 +162,6 @@ where
 {
     async fn run(mut self) -> Ending {
         loop {
-            if let Some(goodbye) = self.feed.goodbye() {
-                return Ending::goodbye(goodbye);
-            }
             let pulled = match self.feed.pull(&mut self.pending).await {
                 Ok(pulled) => pulled,
                 Err(error) => return Ending::goodbye(super::unreadable(&error)),

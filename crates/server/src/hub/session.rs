@@ -52,6 +52,7 @@ pub struct Session {
     pub viewer: Arc<Viewer>,
     wake: Notify,
     goodbye: OnceLock<Goodbye>,
+    ended: Notify,
 }
 
 impl Session {
@@ -61,7 +62,15 @@ impl Session {
         transport: Transport,
         viewer: Arc<Viewer>,
     ) -> Self {
-        Self { id, credential, transport, viewer, wake: Notify::new(), goodbye: OnceLock::new() }
+        Self {
+            id,
+            credential,
+            transport,
+            viewer,
+            wake: Notify::new(),
+            goodbye: OnceLock::new(),
+            ended: Notify::new(),
+        }
     }
 
     /// There may be something new. Never lost: a wake-up before the wait ends the wait at once.
@@ -78,7 +87,20 @@ impl Session {
     pub fn end(&self, goodbye: Goodbye) {
         // A second reason is dropped on purpose.
         self.goodbye.get_or_init(|| goodbye);
+        self.ended.notify_waiters();
         self.wake();
+    }
+
+    /// Waits until the connection must end.
+    pub async fn ended(&self) -> Goodbye {
+        loop {
+            // Made before the look, so that an end in between is not missed.
+            let ended = self.ended.notified();
+            if let Some(goodbye) = self.goodbye() {
+                return goodbye;
+            }
+            ended.await;
+        }
     }
 
     /// Why it must end, if it must.
