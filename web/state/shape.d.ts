@@ -37,7 +37,7 @@ export interface State {
   /** Until when (milliseconds since 1970) somebody counts as typing. */
   typing: Record<RoomId, Record<UserId, number>>;
   timelines: Record<RoomId, Timeline>;
-  /** Rooms whose timeline is loaded, the one shown last at the end. */
+  /** Rooms whose timeline is loaded, the one shown most recently last. */
   recent: RoomId[];
   pending: Record<RoomId, Pending[]>;
   members: Record<RoomId, UserId[]>;
@@ -118,11 +118,13 @@ export type Action =
       room: RoomId;
       /** `replace`: the window is this page alone. */
       place: "replace" | "before" | "after";
+      /** The `seq` the page was asked from: if the window has another edge by now, the page is dropped. */
+      anchor: Seq | null;
       page: HistoryPage;
       /** What happened in the room while the page was on its way. */
       since: LogEvent[];
     }
-  | { type: "message"; message: Message }
+  | { type: "ack"; seq: Seq | null; message: Message }
   | { type: "room"; room: RoomView }
   | { type: "room.gone"; room: RoomId }
   | { type: "user"; user: User }
