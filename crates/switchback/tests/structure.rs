@@ -71,9 +71,9 @@ fn no_crate_depends_on_what_it_must_not_know() {
 
 #[test]
 fn every_crate_has_its_rules() {
-    let named = |name: &str| FORBIDDEN.iter().any(|(other, _)| *other == name);
+    let has_rules = |name: &str| FORBIDDEN.iter().any(|(other, _)| *other == name);
     let names = packages(&metadata()).into_iter().map(|package| package.name);
-    let strangers = names.filter(|name| !named(name)).map(|name| format!("{name} is not in FORBIDDEN"));
+    let strangers = names.filter(|name| !has_rules(name)).map(|name| format!("{name} is not in FORBIDDEN"));
     let strangers: Vec<String> = strangers.collect();
     none(&strangers);
 }
