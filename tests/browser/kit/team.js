@@ -27,8 +27,13 @@ export class Team {
 
   static async start() {
     const server = await Server.start();
-    for (const person of PEOPLE) server.createUser({ ...person, password: PASSWORD });
-    return new Team(server, await launch());
+    try {
+      for (const person of PEOPLE) server.createUser({ ...person, password: PASSWORD });
+      return new Team(server, await launch());
+    } catch (error) {
+      await server.remove();
+      throw error;
+    }
   }
 
   /** A script's way in, with a token of its own. @param {string} handle */
