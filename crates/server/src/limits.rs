@@ -138,3 +138,11 @@ pub const HIGHLIGHT_BYTES: usize = 8 * 1024;
 pub const HIGHLIGHT_LINE_BYTES: usize = 400;
 /// Time spent on highlighting one message, looked at after each line.
 pub const HIGHLIGHT_TIME: Duration = Duration::from_millis(100);
+
+/// The session's cookie is kept by the browser this long, in seconds: 400 days, the most that
+/// browsers grant (RFC 6265bis 5.5). The server ends the session earlier when it is not used.
+pub const SESSION_COOKIE_S: u32 = 400 * 24 * 3_600;
+/// An answer is compressed from this size on, in bytes.
+pub const COMPRESS_BYTES: u16 = 1_024;
+/// Proxies in front of the server whose addresses are looked at to find the peer's.
+pub const PROXIES_IN_A_ROW: usize = 16;

@@ -1,4 +1,4 @@
-//! What `/metrics` shows, in OpenMetrics text (Prometheus reads it).
+//! What `/metrics` shows, in `OpenMetrics` text (Prometheus reads it).
 //!
 //! What happens is counted as it happens; what already counts itself (live connections, the
 //! writer) is asked when somebody looks. Labels take values of small, fixed sets only: a route's
@@ -113,7 +113,13 @@ impl Metrics {
     }
 
     /// An HTTP request was answered.
-    pub(crate) fn answered(&self, method: &http::Method, route: &str, status: http::StatusCode, took: Duration) {
+    pub(crate) fn answered(
+        &self,
+        method: &http::Method,
+        route: &str,
+        status: http::StatusCode,
+        took: Duration,
+    ) {
         let (route, status) = (route.to_owned(), class(status));
         self.request_times.get_or_create(&ByRoute { route: route.clone() }).observe(took.as_secs_f64());
         self.requests.get_or_create(&ByRequest { method: name(method), route, status }).inc();
@@ -126,11 +132,9 @@ impl Metrics {
 
     /// Everything as text, with these figures of the hub and the writer.
     pub(crate) fn render(&self, connections: &HashMap<Transport, usize>, writer: &WriterStats) -> String {
-        for (transport, name) in [
-            (Transport::Websocket, "websocket"),
-            (Transport::Sse, "sse"),
-            (Transport::Batch, "batch"),
-        ] {
+        for (transport, name) in
+            [(Transport::Websocket, "websocket"), (Transport::Sse, "sse"), (Transport::Batch, "batch")]
+        {
             let count = connections.get(&transport).copied().unwrap_or_default();
             let gauge = self.connections.get_or_create_owned(&ByTransport { transport: name });
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -196,7 +200,8 @@ mod tests {
         metrics.published([0, i64::MAX].into_iter());
         metrics.answered(&Method::GET, "/api/v1/rooms/{id}", StatusCode::OK, Duration::from_millis(3));
         metrics.rate_limited();
-        let stats = WriterStats { commits: 2, operations: 9, busy_us: 1_500_000, queued: 1, largest_group: 7 };
+        let stats =
+            WriterStats { commits: 2, operations: 9, busy_us: 1_500_000, queued: 1, largest_group: 7 };
         let text = metrics.render(&HashMap::from([(Transport::Sse, 4)]), &stats);
         for line in [
             "switchback_events_total 2",

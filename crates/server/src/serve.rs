@@ -23,7 +23,7 @@ use crate::guard::Guarded;
 use crate::hub::{Hub, Tail};
 use crate::metrics::Metrics;
 use crate::ops::{Ops, Refusal};
-use crate::{Config, http, limits};
+use crate::{Config, http, limits, text};
 
 /// The address of the socket's other end; behind a proxy, the proxy's.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +94,11 @@ impl Server {
         let tail = Tail::new(Arc::clone(self.app.chat.hub()), Arc::clone(&self.app.metrics));
         let tail = tokio::spawn(tail.run(background.clone()));
         let tidying = tokio::spawn(tidy(self.app.ops.clone(), background.clone()));
+        // Grammars and files are loaded before somebody waits for them.
+        drop(tokio::task::spawn_blocking(|| {
+            text::warm_up();
+            http::warm_up();
+        }));
         let graceful = GracefulShutdown::new();
         {
             // Dropped before the stop goes on: whoever is not accepted yet is refused at once.

@@ -13,9 +13,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Whether another site's page sent it. `authority`: what was asked for, if not in `Host` (HTTP/2).
 pub(crate) fn is_foreign(headers: &HeaderMap, authority: Option<&str>, public_url: Option<&str>) -> bool {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    match text(SEC_FETCH_SITE) {
-        Some("same-origin" | "none") => return false,
-        Some(_) | None => {}
+    if let Some("same-origin" | "none") = text(SEC_FETCH_SITE) {
+        return false;
     }
     let Some(origin) = text(ORIGIN) else {
         return text(SEC_FETCH_SITE).is_some();

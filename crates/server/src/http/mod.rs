@@ -1,13 +1,56 @@
-//! The edge for everything that is not live.
+//! The edge for everything that is not live: REST for programs, pages for people, files for
+//! browsers, figures for machines.
+//!
+//! A handler takes a request apart, runs one operation of `ops`, and writes down the answer. What
+//! is the same for all of them is in `layers`; `credential` and `csrf` are shared with `/chat`,
+//! which is mounted beside the rest because it must not be timed or compressed.
 
+mod assets;
+mod caller;
+mod cookies;
 pub(crate) mod credential;
 pub(crate) mod csrf;
+mod decode;
+mod health;
+mod layers;
+mod openapi;
+mod pages;
+mod problem;
+mod rest;
+mod user_agent;
+mod visitor;
+
+#[cfg(test)]
+mod tests;
 
 use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
+use crate::chat;
 
-/// All routes.
+/// All routes. A layer sees requests before those that stand above it.
 pub(crate) fn router(app: App) -> Router {
-    crate::chat::routes().with_state(app)
+    let (api, _) = rest::routes().split_for_parts();
+    Router::new()
+        .merge(api)
+        .merge(pages::routes())
+        .merge(assets::routes())
+        .merge(health::routes())
+        .fallback(layers::nowhere)
+        .method_not_allowed_fallback(layers::wrong_method)
+        .layer(layers::compression())
+        .layer(from_fn_with_state(app.clone(), layers::own_site))
+        .layer(from_fn(layers::in_time))
+        .merge(chat::routes())
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(from_fn_with_state(app.clone(), layers::careful))
+        .layer(from_fn_with_state(app.clone(), layers::count))
+        .with_state(app)
+}
+
+/// Reads the embedded files, so that the first page does not wait for it.
+pub(crate) fn warm_up() {
+    assets::assets();
 }

@@ -2,7 +2,7 @@
 
 use switchback_core::InvitationId;
 use switchback_core::wire::{
-    CreateInvitationRequest, Invitation, JoinRequest, Role, SetupRequest, Timestamp,
+    CreateInvitationRequest, Invitation, JoinRequest, Role, SetupRequest, Timestamp, User,
 };
 use switchback_storage::{Identity, NewInvitation, NewUser, Setup};
 
@@ -52,9 +52,11 @@ impl Ops {
         self.open_session(user, peer).await
     }
 
-    /// The invitation behind a link, if it can still be used.
-    pub async fn invitation(&self, token: &str) -> Result<Invitation, Refusal> {
-        Ok(self.store().invitation_by_secret(secrets::hash_secret(token)).await?)
+    /// The invitation behind a link, if it can still be used, and who made it.
+    pub async fn invitation(&self, token: &str) -> Result<(Invitation, User), Refusal> {
+        let invitation = self.store().invitation_by_secret(secrets::hash_secret(token)).await?;
+        let inviter = self.store().user(invitation.created_by).await?;
+        Ok((invitation, inviter))
     }
 
     /// Invitations, newest first.

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn soon() -> Instant {
-        Instant::now() + std::time::Duration::from_secs(60)
+        Instant::now() + std::time::Duration::from_mins(1)
     }
 
     fn classes_of(code: &str, language: &str) -> Vec<(String, String)> {

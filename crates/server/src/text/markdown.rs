@@ -131,7 +131,7 @@ impl<'b> Compiler<'b, '_> {
     fn run(&mut self) {
         while let Some(event) = self.take() {
             match event {
-                Event::Start(Tag::CodeBlock(kind)) => self.code_block(kind),
+                Event::Start(Tag::CodeBlock(kind)) => self.code_block(&kind),
                 Event::Start(tag) => self.start(tag),
                 Event::End(_) => self.end(),
                 Event::Text(_) | Event::Html(_) | Event::InlineHtml(_) => {
@@ -239,7 +239,7 @@ impl<'b> Compiler<'b, '_> {
     }
 
     /// A whole code block: its text is one piece for the highlighter.
-    fn code_block(&mut self, kind: CodeBlockKind<'b>) {
+    fn code_block(&mut self, kind: &CodeBlockKind<'b>) {
         let mut code = String::new();
         while let Some((event, _)) = self.parts.get(self.at) {
             self.at += 1;
@@ -249,7 +249,7 @@ impl<'b> Compiler<'b, '_> {
                 _ => {}
             }
         }
-        let language = match &kind {
+        let language = match kind {
             CodeBlockKind::Fenced(info) => language(info).to_owned(),
             CodeBlockKind::Indented => String::new(),
         };
@@ -428,7 +428,7 @@ fn flattened(tag: &Tag<'_>) -> Close {
     }
 }
 
-fn link<'e>(link_type: LinkType, address: CowStr<'e>) -> Event<'e> {
+fn link(link_type: LinkType, address: CowStr<'_>) -> Event<'_> {
     Event::Start(Tag::Link { link_type, dest_url: address, title: "".into(), id: "".into() })
 }
 

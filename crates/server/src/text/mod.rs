@@ -28,16 +28,16 @@ use crate::limits;
 
 /// Whom a text calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mentions {
+pub(crate) struct Mentions {
     /// `@ada`, in order of appearance, each once; at most `core::limits::MENTIONS_PER_MESSAGE`. Whether
     /// somebody has that handle is not known here.
-    pub handles: Vec<Handle>,
+    pub(crate) handles: Vec<Handle>,
     /// `@room`: everybody in it.
-    pub room: bool,
+    pub(crate) room: bool,
 }
 
 /// Whom `body` mentions, outside code, links and e-mail addresses.
-pub fn mentions(body: &str) -> Mentions {
+pub(crate) fn mentions(body: &str) -> Mentions {
     let nobody = HashMap::new();
     markdown::compile(body, &nobody, code::Colours::Off).map(|compiled| compiled.mentions).unwrap_or_default()
 }
@@ -45,7 +45,7 @@ pub fn mentions(body: &str) -> Mentions {
 /// Renders `body` as sanitized HTML of at most `limits::MESSAGE_HTML_BYTES`; mentions of the people
 /// in `known` are marked. Takes at most a few milliseconds without code, `limits::HIGHLIGHT_TIME`
 /// and a little with it.
-pub fn to_html(body: &str, known: &HashMap<Handle, UserId>) -> String {
+pub(crate) fn to_html(body: &str, known: &HashMap<Handle, UserId>) -> String {
     rich(body, known, code::Colours::On)
         .or_else(|| rich(body, known, code::Colours::Off))
         .unwrap_or_else(|| sanitize::clean(&plain(body)))
@@ -53,7 +53,7 @@ pub fn to_html(body: &str, known: &HashMap<Handle, UserId>) -> String {
 
 /// Loads what highlighting needs, so that the first message with code does not wait for it. Takes
 /// some tens of milliseconds: call it off the async threads.
-pub fn warm_up() {
+pub(crate) fn warm_up() {
     code::warm_up();
     sanitize::clean("");
 }
@@ -61,7 +61,7 @@ pub fn warm_up() {
 /// `None`: too large, or nothing to see (a message that holds link definitions alone).
 fn rich(body: &str, known: &HashMap<Handle, UserId>, colours: code::Colours) -> Option<String> {
     let html = markdown::compile(body, known, colours)?.into_html()?;
-    let html = sanitize::clean(&html);
+    let html = sanitize::clean(html.trim_end());
     let fits = html.len() <= limits::MESSAGE_HTML_BYTES && !html.trim().is_empty();
     fits.then_some(html)
 }
@@ -69,5 +69,5 @@ fn rich(body: &str, known: &HashMap<Handle, UserId>, colours: code::Colours) -> 
 /// The text as it was typed. At most six times its length, so always within the limit.
 fn plain(body: &str) -> String {
     let lines: Vec<String> = body.lines().map(ammonia::clean_text).collect();
-    format!("<p>{}</p>\n", lines.join("<br>\n"))
+    format!("<p>{}</p>", lines.join("<br>\n"))
 }

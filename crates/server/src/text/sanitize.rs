@@ -47,7 +47,9 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(sanitizer);
 
 /// What of `html` may be shown. Its own output passes unchanged.
 pub(super) fn clean(html: &str) -> String {
-    SANITIZER.clean(html).to_string()
+    let clean = SANITIZER.clean(html).to_string();
+    // A parser drops a byte order mark at the beginning: what comes first now was not first before.
+    clean.trim_start_matches('\u{feff}').to_owned()
 }
 
 fn sanitizer() -> Builder<'static> {

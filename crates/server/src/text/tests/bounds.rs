@@ -146,12 +146,10 @@ fn repeated_pieces_with_an_end_cost_neither_time_nor_space() {
 
 #[test]
 fn steps_of_nested_lists_cost_neither_time_nor_space() {
-    let stairs: String = (0..170).map(|depth| format!("{}- a\n", " ".repeat(depth))).collect();
-    check(&stairs);
-    let quotes: String = (1..170).map(|depth| format!("{} a\n", ">".repeat(depth))).collect();
-    check(&quotes);
-    let growing: String = (1..170).map(|length| format!("{} ", "`".repeat(length))).collect();
-    check(&growing);
+    let joined = |lines: Vec<String>| lines.concat();
+    check(&joined((0..170).map(|depth| format!("{}- a\n", " ".repeat(depth))).collect()));
+    check(&joined((1..170).map(|depth| format!("{} a\n", ">".repeat(depth))).collect()));
+    check(&joined((1..170).map(|length| format!("{} ", "`".repeat(length))).collect()));
 }
 
 #[test]
@@ -192,7 +190,13 @@ fn colours_are_given_up_before_markup_is() {
 #[test]
 fn the_longest_plain_message_fits() {
     let html = render(&"&".repeat(MESSAGE_BODY_BYTES), &known());
-    assert_eq!(html.len(), "<p></p>\n".len() + MESSAGE_BODY_BYTES * "&amp;".len());
+    assert_eq!(html.len(), "<p></p>".len() + MESSAGE_BODY_BYTES * "&amp;".len());
+}
+
+#[test]
+fn a_byte_order_mark_does_not_come_to_the_front() {
+    assert_eq!(clean("<?<script>\u{feff}"), "");
+    assert_eq!(to_html("\u{feff}a"), "<p>\u{feff}a</p>");
 }
 
 /// Texts made of what Markdown and HTML give a meaning to.

@@ -1,5 +1,7 @@
 //! Markdown in, HTML out.
 
+use switchback_core::Handle;
+
 use super::super::{Mentions, mentions};
 use super::{assert_harmless, to_html};
 
@@ -137,11 +139,7 @@ fn a_message_without_anything_to_see_is_shown_as_typed() {
 fn mentions_are_found_where_they_call_somebody() {
     let check = |body: &str, handles: &[&str], room: bool| {
         let found = mentions(body);
-        assert_eq!(
-            found.handles.iter().map(|handle| handle.as_str()).collect::<Vec<_>>(),
-            handles,
-            "{body:?}"
-        );
+        assert_eq!(found.handles.iter().map(Handle::as_str).collect::<Vec<_>>(), handles, "{body:?}");
         assert_eq!(found.room, room, "{body:?}");
     };
     check("@ada and @Bob and @ada.", &["ada", "bob"], false);
@@ -157,6 +155,6 @@ fn mentions_are_found_where_they_call_somebody() {
 
 #[test]
 fn no_more_people_are_mentioned_than_may_be() {
-    let body: String = (0..200).map(|number| format!("@user{number} ")).collect();
+    let body = (0..200).map(|number| format!("@user{number} ")).collect::<Vec<_>>().concat();
     assert_eq!(mentions(&body).handles.len(), switchback_core::limits::MENTIONS_PER_MESSAGE);
 }

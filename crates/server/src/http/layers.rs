@@ -1,0 +1,156 @@
+//! What happens to every request and answer, whatever its route: counting, headers that keep
+//! browsers careful, the check against other sites' pages, a time limit.
+
+use std::any::Any;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use switchback_core::wire::ErrorCode;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate as _, SizeAbove};
+
+use super::credential::{Presented, presented};
+use super::problem::Refused;
+use super::visitor::Visitor;
+use super::{csrf, pages};
+use crate::app::App;
+use crate::limits;
+use crate::ops::Refusal;
+
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+
+/// Routes that are not in the table share one name in the figures.
+const NO_ROUTE: &str = "none";
+
+/// Counts requests by route and status.
+pub(super) async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    app.metrics.answered(&method, route, response.status(), start.elapsed());
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        app.metrics.rate_limited();
+    }
+    response
+}
+
+/// Headers for every answer but a handshake's, which has a form of its own.
+pub(super) async fn careful(visitor: Visitor, request: Request, next: Next) -> Response {
+    let is_connect = request.method() == Method::CONNECT;
+    let mut response = next.run(request).await;
+    if is_connect || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return response;
+    }
+    let headers = response.headers_mut();
+    let fixed = [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "same-origin"),
+        (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+        (PERMISSIONS_POLICY, "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if visitor.https {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Refuses what another site's page has a browser do: anything but reading, for programs where a
+/// cookie goes along, for forms always (signing somebody in unasked is an attack too).
+pub(super) async fn own_site(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let headers = request.headers();
+    let is_guarded = match presented(headers) {
+        Some(Presented::Bearer(_)) => false,
+        Some(Presented::Cookie(_)) => true,
+        None => !is_for_programs(request.uri()),
+    };
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    if is_guarded && csrf::is_foreign(headers, authority, app.config.public_url.as_deref()) {
+        return refuse(request.uri(), &foreign(headers));
+    }
+    next.run(request).await
+}
+
+/// Gives up on a request that takes too long, its body included.
+pub(super) async fn in_time(request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
+    if let Ok(response) = tokio::time::timeout(limits::REQUEST_TIMEOUT, next.run(request)).await {
+        return response;
+    }
+    let detail = format!("this took longer than {} s; try again", limits::REQUEST_TIMEOUT.as_secs());
+    refuse(&uri, &Refusal::new(ErrorCode::Unavailable, detail))
+}
+
+/// What nobody answers, in the language of whoever asks.
+pub(super) async fn nowhere(uri: Uri) -> Response {
+    if is_for_programs(&uri) { Refused::no_such_address().into_response() } else { pages::not_found() }
+}
+
+/// A route without this method; axum adds `Allow`.
+pub(super) async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let detail = format!("{method} is not possible here; the header `Allow` lists what is");
+    if is_for_programs(&uri) {
+        return Refused::new(ErrorCode::BadRequest, detail).with_status(status).into_response();
+    }
+    pages::error(status, "That is not possible here", &format!("{method} does not work at this address."))
+}
+
+/// A handler panicked: a defect, told to the log by the panic itself. The connection stays.
+pub(super) fn panicked(_panic: Box<dyn Any + Send>) -> Response {
+    let detail = "something is wrong with the server; its log says what";
+    Refused::new(ErrorCode::Internal, detail).into_response()
+}
+
+/// Compresses texts that are worth it. Files of the client bring their own.
+pub(super) fn compression() -> CompressionLayer<impl tower_http::compression::Predicate> {
+    let is_text = |_: StatusCode, _: http::Version, headers: &HeaderMap, _: &http::Extensions| {
+        let content_type =
+            headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        ["application/json", "text/html", "application/openmetrics-text"]
+            .iter()
+            .any(|text| content_type.starts_with(text))
+    };
+    CompressionLayer::new().compress_when(SizeAbove::new(limits::COMPRESS_BYTES.into()).and(is_text))
+}
+
+fn is_for_programs(uri: &Uri) -> bool {
+    let path = uri.path();
+    path == "/api" || path.starts_with("/api/") || path == "/chat"
+}
+
+fn refuse(uri: &Uri, refusal: &Refusal) -> Response {
+    if is_for_programs(uri) {
+        return Refused::from(refusal.clone()).into_response();
+    }
+    pages::refused(refusal)
+}
+
+fn foreign(headers: &HeaderMap) -> Refusal {
+    let line = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("none");
+    let detail = format!(
+        "this request comes from another site (Origin: {}, Host: {}); behind a proxy, set the public address or \
+         pass `Host` on",
+        line("origin"),
+        line("host"),
+    );
+    Refusal::new(ErrorCode::Forbidden, detail)
+}
