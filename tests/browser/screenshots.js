@@ -20,7 +20,7 @@ const PICTURES = [
 ];
 
 mkdirSync(IMAGES, { recursive: true });
-const team = await Team.start();
+const team = await Team.start({ FONTCONFIG_FILE: join(import.meta.dirname, "kit/fonts.conf") });
 try {
   await furnish({ ada: team.api("ada"), bob: team.api("bob"), cy: team.api("cy") });
   const bob = await team.chat("bob");

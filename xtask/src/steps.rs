@@ -28,7 +28,8 @@ const BINARY: &str = "SWITCHBACK_BINARY";
 
 const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
 const BROWSER_TOOLS: &[Tool] = &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY];
-const PICTURE_TOOLS: &[Tool] = &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::EMOJI_FONT];
+const PICTURE_TOOLS: &[Tool] =
+    &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::EMOJI_FONT, tools::TEXT_FONT];
 
 /// Everything that must pass, quick things first.
 pub(crate) const ALL: &[Step] = &[

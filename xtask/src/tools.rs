@@ -95,3 +95,10 @@ pub(crate) const EMOJI_FONT: Tool = Tool {
     least: ANY,
     source: Source::Debian(&["fonts-noto-color-emoji"]),
 };
+/// For pictures: what a desktop shows for `system-ui`.
+pub(crate) const TEXT_FONT: Tool = Tool {
+    name: "text font",
+    probe: Probe::Prints("fc-list", &["Inter", "family"]),
+    least: ANY,
+    source: Source::Debian(&["fonts-inter"]),
+};

@@ -37,11 +37,14 @@ export const PHONE = { width: 390, height: 844 };
 /** What a person waits for at most before something is wrong; single checks ask for much less. */
 const PATIENCE_MS = 15_000;
 
-/** Starts the browser; one per test file. */
-export function launch() {
+/**
+ * Starts the browser; one per test file.
+ * @param {Record<string, string>} [environment]
+ */
+export function launch(environment = {}) {
   const executablePath = PLACES.find(existsSync);
   if (!executablePath) throw new Error("Chromium is missing: apt-get install --no-install-recommends chromium");
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: FLAGS, env: { ...process.env, ...environment } });
 }
 
 /** One person's window. */

@@ -25,11 +25,12 @@ export class Team {
     this.opened = [];
   }
 
-  static async start() {
+  /** @param {Record<string, string>} [environment] of the browser */
+  static async start(environment) {
     const server = await Server.start();
     try {
       for (const person of PEOPLE) server.createUser({ ...person, password: PASSWORD });
-      return new Team(server, await launch());
+      return new Team(server, await launch(environment));
     } catch (error) {
       await server.remove();
       throw error;
