@@ -14,7 +14,7 @@ use crate::hub::Hub;
 
 /// Something that open connections must hear.
 #[derive(Debug, Clone)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// Somebody is writing.
     Typing {
         /// Who.
@@ -54,29 +54,29 @@ pub enum Signal {
 
 /// The way to every open connection.
 #[derive(Clone)]
-pub struct Bus {
+pub(crate) struct Bus {
     hub: Arc<Hub>,
 }
 
 impl Bus {
     /// Within one process.
-    pub fn in_process(hub: Arc<Hub>) -> Self {
+    pub(crate) fn in_process(hub: Arc<Hub>) -> Self {
         Self { hub }
     }
 
     /// Tells every open connection that the signal concerns.
-    pub fn publish(&self, signal: Signal) {
+    pub(crate) fn publish(&self, signal: Signal) {
         self.hub.receive(signal);
     }
 
     /// Everybody who is not offline.
-    pub fn presence(&self) -> Vec<PresenceChange> {
+    pub(crate) fn presence(&self) -> Vec<PresenceChange> {
         self.hub.presence()
     }
 
     /// Whether somebody with a live connection is in this room. `false` may also mean: not known
     /// here.
-    pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
+    pub(crate) fn is_member(&self, user: UserId, room: RoomId) -> bool {
         self.hub.is_member(user, room)
     }
 }

@@ -92,7 +92,7 @@ pub const RENDER_INLINE_BYTES: usize = 2_000;
 /// A connection that could not be read for is asked to come back after this long, in milliseconds.
 pub const UNREADABLE_RETRY_MS: u64 = 2_000;
 /// A credential's last use is written down at most this often.
-pub const TOUCH_EVERY: Duration = Duration::from_secs(5 * 60);
+pub const TOUCH_EVERY: Duration = Duration::from_mins(5);
 /// Credentials whose last use waits to be written down.
 pub const TOUCHES_WAITING: usize = 10_000;
 /// An invitation that does not say otherwise works this long, in seconds: 7 days.

@@ -17,8 +17,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, HeaderName, HeaderValue, LOCATION, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_PROTOCOL, UPGRADE, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use http::{HeaderMap, StatusCode, Version};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -26,7 +26,7 @@ use hyper::ext::Protocol;
 use hyper_util::rt::TokioIo;
 use switchback_core::limits as bounds;
 use switchback_core::upgrade::{ChatQuery, Decision, Reject, RequestHead, SUBPROTOCOL, decide};
-use switchback_core::wire::{ByeReason, CommandError, ErrorCode, Problem, Transport};
+use switchback_core::wire::{ByeReason, ErrorCode, ServerFrame, Transport};
 use switchback_storage::{Error, Identity};
 use tokio_util::task::TaskTracker;
 
@@ -34,6 +34,7 @@ use crate::app::App;
 use crate::guard::Guarded;
 use crate::http::credential::{Presented, presented};
 use crate::http::csrf;
+use crate::http::problem::Refused;
 use crate::hub::{Goodbye, Hub, NotConnected};
 use crate::limits;
 use crate::log::Frame;
@@ -41,8 +42,6 @@ use crate::ops::Refusal;
 use feed::{Feed, Start};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// RFC 6585 has no header for it, and there is none in RFC 9110: seconds as in `Retry-After`.
-const RETRY_AFTER: HeaderName = http::header::RETRY_AFTER;
 
 /// Live connections: the hub, and the tasks that serve upgraded sockets (which have left HTTP's
 /// own graceful stop).
@@ -100,7 +99,7 @@ async fn enter(State(app): State<App>, request: Request) -> Response {
         Decision::EventStream => event_stream(app, &request).await,
         Decision::Batch { wait_s } => batch(app, &request, wait_s).await,
     };
-    entered.unwrap_or_else(|error| refused(*error))
+    entered.unwrap_or_else(|refusal| Refused::from(refusal).into_response())
 }
 
 /// Who asks. A cookie that another site's page sent along counts for nothing.
@@ -122,13 +121,12 @@ async fn open(
     app: &App,
     request: &Head,
     transport: Transport,
-) -> Result<(Identity, Feed, Vec<Arc<Frame>>), Box<CommandError>> {
-    let identity = caller(app, request).await.map_err(|refusal| refusal.0)?;
+) -> Result<(Identity, Feed, Vec<Arc<Frame>>), Refusal> {
+    let identity = caller(app, request).await?;
     let connected = app.chat.hub.connect(identity.user.id, identity.credential, transport).await;
     let registration = connected.map_err(not_connected)?;
     let start = start(request.headers(), request.uri().query());
-    let opened = Feed::open(registration, &start).await;
-    let (feed, opening) = opened.map_err(|error| Refusal::from(error).0)?;
+    let (feed, opening) = Feed::open(registration, &start).await?;
     tracing::debug!(session = %feed.session().id, user = %identity.user.id, ?transport, "connected");
     Ok((identity, feed, opening))
 }
@@ -140,8 +138,8 @@ fn start(headers: &HeaderMap, query: Option<&str>) -> Start {
     Start { after, seen: query.seen() }
 }
 
-fn not_connected(error: NotConnected) -> Box<CommandError> {
-    let refusal = match error {
+fn not_connected(error: NotConnected) -> Refusal {
+    match error {
         NotConnected::Storage(error) => Refusal::from(error),
         NotConnected::Refused(goodbye) => match goodbye.reason {
             ByeReason::TooManyConnections => {
@@ -155,8 +153,7 @@ fn not_connected(error: NotConnected) -> Box<CommandError> {
             }
             _ => Refusal::unauthorized("this session or token has ended; sign in again"),
         },
-    };
-    refusal.0
+    }
 }
 
 /// A connection whose part of the log cannot be read: it comes back at its cursor.
@@ -176,7 +173,7 @@ async fn websocket(
     mut request: Head,
     accept: Option<String>,
     subprotocol: bool,
-) -> Result<Response, Box<CommandError>> {
+) -> Result<Response, Refusal> {
     let (identity, feed, opening) = open(&app, &request, Transport::Websocket).await?;
     let upgrade = hyper::upgrade::on(&mut request);
     let ops = app.ops.clone();
@@ -219,43 +216,40 @@ fn switching(accept: Option<String>, subprotocol: bool) -> Response {
     response
 }
 
-async fn event_stream(app: App, request: &Head) -> Result<Response, Box<CommandError>> {
+async fn event_stream(app: App, request: &Head) -> Result<Response, Refusal> {
     let (_, feed, opening) = open(&app, request, Transport::Sse).await?;
     Ok(stream::endless(feed, opening))
 }
 
-async fn batch(app: App, request: &Head, wait_s: u64) -> Result<Response, Box<CommandError>> {
+async fn batch(app: App, request: &Head, wait_s: u64) -> Result<Response, Refusal> {
     let (_, feed, opening) = open(&app, request, Transport::Batch).await?;
-    stream::batch(feed, opening, wait_s).await.map_err(|error| Refusal::from(error).0)
+    Ok(stream::batch(feed, opening, wait_s).await?)
 }
 
-async fn command(app: App, request: &Head, body: Body) -> Result<Response, Box<CommandError>> {
-    let identity = caller(&app, request).await.map_err(|refusal| refusal.0)?;
+async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refusal> {
+    let identity = caller(&app, request).await?;
     let body = Limited::new(body, bounds::COMMAND_BYTES).collect();
     let Ok(body) = tokio::time::timeout(limits::COMMAND_BODY_TIMEOUT, body).await else {
         let detail = format!("the body took longer than {} s", limits::COMMAND_BODY_TIMEOUT.as_secs());
-        return Ok(problem(
-            StatusCode::REQUEST_TIMEOUT,
-            CommandError::new(ErrorCode::BadJson, detail).into(),
-        ));
+        let refused = Refused::new(ErrorCode::BadJson, detail).with_status(StatusCode::REQUEST_TIMEOUT);
+        return Ok(refused.into_response());
     };
     let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
             let detail = format!("a command has at most {} bytes", bounds::COMMAND_BYTES);
-            return Box::new(CommandError::new(ErrorCode::TooLong, detail));
+            return Refusal::new(ErrorCode::TooLong, detail);
         }
-        Box::new(CommandError::new(ErrorCode::BadJson, "the body ended too early"))
+        Refusal::new(ErrorCode::BadJson, "the body ended too early")
     })?;
     let ack = command::run(&app.ops, &identity, &body.to_bytes()).await;
-    let frame = Frame::server(&command::answer(Ok(ack.map_err(Box::new)?)));
-    let headers = [(http::header::CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+    let frame = Frame::server(&ServerFrame::Ack(ack.map_err(|error| Refusal(Box::new(error)))?));
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
     Ok((headers, bytes::Bytes::from(frame.json.clone())).into_response())
 }
 
 /// None of the ways in: the status and headers of the table.
 fn rejected(reject: Reject, version: Version) -> Response {
-    let status = StatusCode::from_u16(reject.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = problem(status, reject.problem());
+    let mut response = Refused::from(reject.problem()).into_response();
     for (name, value) in reject.headers() {
         let name = HeaderName::from_static(name);
         // HTTP/2 has neither (RFC 9113 8.2.2).
@@ -265,25 +259,4 @@ fn rejected(reject: Reject, version: Version) -> Response {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-fn refused(error: CommandError) -> Response {
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let retry_after_s = error.retry_after_ms.map(|ms| ms.div_ceil(1_000));
-    let mut response = problem(status, Problem::from(error));
-    let headers = response.headers_mut();
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    if let Some(seconds) = retry_after_s {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
-}
-
-/// RFC 9457.
-fn problem(status: StatusCode, problem: Problem) -> Response {
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
-    let headers = [(http::header::CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store")];
-    (status, headers, body).into_response()
 }

@@ -119,6 +119,8 @@ pub(super) async fn batch(
     }
     let size = frames.iter().map(|frame| frame.block.len()).sum();
     let mut body = BytesMut::with_capacity(size);
-    frames.iter().for_each(|frame| body.extend_from_slice(&frame.block));
+    for frame in &frames {
+        body.extend_from_slice(&frame.block);
+    }
     Ok((HEADERS, Body::from(body.freeze())).into_response())
 }

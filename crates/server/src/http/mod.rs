@@ -15,7 +15,7 @@ mod health;
 mod layers;
 mod openapi;
 mod pages;
-mod problem;
+pub(crate) mod problem;
 mod rest;
 mod user_agent;
 mod visitor;

@@ -15,14 +15,14 @@ const MS_PER_S: u64 = 1_000;
 
 /// A refusal on its way to a program.
 #[derive(Debug)]
-pub(super) struct Refused(Box<Problem>);
+pub(crate) struct Refused(Box<Problem>);
 
 /// What a handler for programs answers.
 pub(super) type Answer<T> = Result<T, Refused>;
 
 impl Refused {
     /// With this code and a sentence that says what would be right.
-    pub(super) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self(Box::new(CommandError::new(code, detail).into()))
     }
 
@@ -33,7 +33,7 @@ impl Refused {
     }
 
     /// A status that none of our codes has.
-    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.0.status = status.as_u16();
         status.canonical_reason().unwrap_or_default().clone_into(&mut self.0.title);
         self
@@ -51,6 +51,12 @@ impl Refused {
     #[cfg(test)]
     pub(super) fn problem(&self) -> &Problem {
         &self.0
+    }
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
     }
 }
 

@@ -100,7 +100,7 @@ mod tests {
         for _ in 0..=limits::EPHEMERAL_FRAMES {
             ephemeral.push(passing());
         }
-        assert_eq!(count(&ephemeral, 0).2, true);
+        assert!(count(&ephemeral, 0).2);
         assert_eq!(count(&ephemeral, 1), (limits::EPHEMERAL_FRAMES, ephemeral.head(), false));
     }
 }

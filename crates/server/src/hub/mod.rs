@@ -24,9 +24,9 @@ use switchback_storage::{Audience, Credential, Error, Store};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub use session::{Goodbye, Session};
-pub use tail::Tail;
-pub use viewer::Viewer;
+pub(crate) use session::{Goodbye, Session};
+pub(crate) use tail::Tail;
+pub(crate) use viewer::Viewer;
 
 use crate::bus::Signal;
 use crate::limits;
@@ -36,7 +36,7 @@ use presence::Devices;
 
 /// All live connections of this node.
 #[derive(Debug)]
-pub struct Hub {
+pub(crate) struct Hub {
     store: Store,
     ring: Ring,
     ephemeral: Ephemeral,
@@ -62,7 +62,7 @@ struct Person {
 
 /// Why a connection was not let in.
 #[derive(Debug)]
-pub enum NotConnected {
+pub(crate) enum NotConnected {
     /// The credential ended a moment ago, or there is one connection too many, or the server stops.
     Refused(Goodbye),
     /// The database could not be read.
@@ -77,7 +77,7 @@ impl From<Error> for NotConnected {
 
 impl Hub {
     /// A hub that goes on after `head` of this store's log.
-    pub fn new(store: Store, head: Seq, ring_events: usize) -> Self {
+    pub(crate) fn new(store: Store, head: Seq, ring_events: usize) -> Self {
         let ring = Ring::new(head, ring_events, limits::RING_BYTES);
         // Clients hand back positions of before a restart: a random start tells them apart.
         let ephemeral = Ephemeral::new(u64::from(rand::rng().random::<u32>()));
@@ -85,23 +85,23 @@ impl Hub {
     }
 
     /// Recent events.
-    pub fn ring(&self) -> &Ring {
+    pub(crate) fn ring(&self) -> &Ring {
         &self.ring
     }
 
     /// Older events.
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
     /// Which history the log tells.
-    pub fn epoch(&self) -> Epoch {
+    pub(crate) fn epoch(&self) -> Epoch {
         self.store.epoch()
     }
 
     /// Lets a connection in: registered first, then its memberships and its credential are read,
     /// so that nothing that happens in between is missed.
-    pub async fn connect(
+    pub(crate) async fn connect(
         self: &Arc<Self>,
         user: UserId,
         credential: Credential,
@@ -173,12 +173,12 @@ impl Hub {
     }
 
     /// Whether somebody with a live connection is in this room. `false` may also mean: not known.
-    pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
+    pub(crate) fn is_member(&self, user: UserId, room: RoomId) -> bool {
         self.state().people.get(&user).is_some_and(|person| person.viewer.is_member(room))
     }
 
     /// Everybody who is not offline.
-    pub fn presence(&self) -> Vec<PresenceChange> {
+    pub(crate) fn presence(&self) -> Vec<PresenceChange> {
         let state = self.state();
         let people = state.people.iter().map(|(user, person)| (*user, person.devices.state()));
         let present = people.filter(|(_, state)| *state != PresenceState::Offline);
@@ -186,7 +186,7 @@ impl Hub {
     }
 
     /// Live connections now, by transport.
-    pub fn connections(&self) -> HashMap<Transport, usize> {
+    pub(crate) fn connections(&self) -> HashMap<Transport, usize> {
         let mut count = HashMap::new();
         for session in self.state().people.values().flat_map(|person| &person.sessions) {
             *count.entry(session.transport).or_default() += 1;
@@ -195,13 +195,13 @@ impl Hub {
     }
 
     /// Position of the newest ephemeral frame.
-    pub fn ephemeral_head(&self) -> u64 {
+    pub(crate) fn ephemeral_head(&self) -> u64 {
         self.ephemeral.head()
     }
 
     /// The ephemeral frames after `seen` that a person may get, and the new position. `None`: they
     /// missed some and must be told everybody's presence.
-    pub fn ephemeral_after(&self, viewer: &Viewer, seen: u64) -> (u64, Option<Vec<Arc<Frame>>>) {
+    pub(crate) fn ephemeral_after(&self, viewer: &Viewer, seen: u64) -> (u64, Option<Vec<Arc<Frame>>>) {
         let mut frames = Vec::new();
         let (seen, missed) = self.ephemeral.read(seen, |passing| {
             if viewer.hears(passing) {
@@ -212,7 +212,7 @@ impl Hub {
     }
 
     /// Takes a signal of the bus.
-    pub fn receive(&self, signal: Signal) {
+    pub(crate) fn receive(&self, signal: Signal) {
         match signal {
             Signal::Typing { user, room } => {
                 let frame = Frame::server(&ServerFrame::Typing { room, user });
@@ -243,7 +243,7 @@ impl Hub {
     }
 
     /// Ends every connection, each with its own time to come back, and lets no other in.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         let mut state = self.state();
         state.draining = true;
         let connections = state.connections;
@@ -253,11 +253,11 @@ impl Hub {
     }
 
     /// Makes new events visible, then wakes whom they concern.
-    fn publish(&self, entries: Vec<Arc<Entry>>) {
+    fn publish(&self, entries: &[Arc<Entry>]) {
         self.ring.push(entries.iter().cloned());
         self.visible.send_replace(self.ring.head());
         let state = self.state();
-        for entry in &entries {
+        for entry in entries {
             state.wake(entry.audience);
         }
         drop(state);
@@ -360,19 +360,19 @@ impl Person {
 
 /// A connection's place in the hub, given up when dropped.
 #[derive(Debug)]
-pub struct Registration {
+pub(crate) struct Registration {
     hub: Arc<Hub>,
     session: Arc<Session>,
 }
 
 impl Registration {
     /// The connection.
-    pub fn session(&self) -> &Arc<Session> {
+    pub(crate) fn session(&self) -> &Arc<Session> {
         &self.session
     }
 
     /// The hub it is registered with.
-    pub fn hub(&self) -> &Arc<Hub> {
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
 }

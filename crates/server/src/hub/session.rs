@@ -11,7 +11,7 @@ use super::Viewer;
 
 /// Why and how a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Goodbye {
+pub(crate) struct Goodbye {
     /// Why.
     pub reason: ByeReason,
     /// When to come back; `None`: not by oneself.
@@ -20,12 +20,12 @@ pub struct Goodbye {
 
 impl Goodbye {
     /// For good.
-    pub const fn forever(reason: ByeReason) -> Self {
+    pub(crate) const fn forever(reason: ByeReason) -> Self {
         Self { reason, retry_ms: None }
     }
 
     /// The WebSocket close code that goes with it (RFC 6455 7.4).
-    pub const fn close_code(self) -> u16 {
+    pub(crate) const fn close_code(self) -> u16 {
         match self.reason {
             ByeReason::GoingAway => close::GOING_AWAY,
             ByeReason::SignedOut | ByeReason::Deactivated | ByeReason::TooManyConnections => {
@@ -41,7 +41,7 @@ impl Goodbye {
 
 /// One live connection.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// Names the connection, for logs and support.
     pub id: SessionId,
     /// By what it was let in.
@@ -74,17 +74,17 @@ impl Session {
     }
 
     /// There may be something new. Never lost: a wake-up before the wait ends the wait at once.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
 
     /// Waits for the next wake-up.
-    pub async fn woken(&self) {
+    pub(crate) async fn woken(&self) {
         self.wake.notified().await;
     }
 
     /// Ends the connection; the first reason stays.
-    pub fn end(&self, goodbye: Goodbye) {
+    pub(crate) fn end(&self, goodbye: Goodbye) {
         // A second reason is dropped on purpose.
         self.goodbye.get_or_init(|| goodbye);
         self.ended.notify_waiters();
@@ -92,7 +92,7 @@ impl Session {
     }
 
     /// Waits until the connection must end.
-    pub async fn ended(&self) -> Goodbye {
+    pub(crate) async fn ended(&self) -> Goodbye {
         loop {
             // Made before the look, so that an end in between is not missed.
             let ended = self.ended.notified();
@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// Why it must end, if it must.
-    pub fn goodbye(&self) -> Option<Goodbye> {
+    pub(crate) fn goodbye(&self) -> Option<Goodbye> {
         self.goodbye.get().copied()
     }
 }

@@ -14,19 +14,19 @@ use crate::log::Entry;
 use crate::metrics::Metrics;
 
 /// Follows the log's end until it is told to stop.
-pub struct Tail {
+pub(crate) struct Tail {
     hub: Arc<Hub>,
     metrics: Arc<Metrics>,
 }
 
 impl Tail {
     /// Follows this hub's store.
-    pub fn new(hub: Arc<Hub>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, metrics: Arc<Metrics>) -> Self {
         Self { hub, metrics }
     }
 
     /// Runs until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(self, stop: CancellationToken) {
         let mut doorbell = self.hub.store.doorbell();
         let mut poll = tokio::time::interval(limits::HEAD_POLL);
         let mut presence = tokio::time::interval(limits::PRESENCE_EVERY);
@@ -71,7 +71,7 @@ impl Tail {
             }
         }
         self.metrics.published(entries.iter().map(|entry| entry.at));
-        self.hub.publish(entries);
+        self.hub.publish(&entries);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::log::{Entry, Frame};
 /// Shared by all connections of one person. Who may see an event is decided here, when it is
 /// delivered.
 #[derive(Debug)]
-pub struct Viewer {
+pub(crate) struct Viewer {
     /// Who.
     pub user: UserId,
     rooms: RwLock<Rooms>,
@@ -53,20 +53,21 @@ impl Viewer {
     }
 
     /// Whether they are in this room.
-    pub fn is_member(&self, room: RoomId) -> bool {
+    pub(crate) fn is_member(&self, room: RoomId) -> bool {
         self.read().joined.contains_key(&room)
     }
 
     /// What they get of an event; `None`: it is not for them.
-    pub fn frame<'e>(&self, entry: &'e Entry) -> Option<&'e Arc<Frame>> {
+    pub(crate) fn frame<'e>(&self, entry: &'e Entry) -> Option<&'e Arc<Frame>> {
         match entry.audience {
             Audience::Everyone => Some(&entry.frame),
-            Audience::Room(room) => self.sees(room, entry.seq).then_some(&entry.frame),
             Audience::RoomAnd(room, user) if user == self.user => {
                 let veiled = entry.veiled.as_ref().filter(|_| !self.is_member(room));
                 Some(veiled.unwrap_or(&entry.frame))
             }
-            Audience::RoomAnd(room, _) => self.sees(room, entry.seq).then_some(&entry.frame),
+            Audience::Room(room) | Audience::RoomAnd(room, _) => {
+                self.sees(room, entry.seq).then_some(&entry.frame)
+            }
             Audience::User(user) => (user == self.user).then_some(&entry.frame),
         }
     }

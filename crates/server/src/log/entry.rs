@@ -10,7 +10,7 @@ use super::Frame;
 
 /// An event with those who may see it, encoded.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its position.
     pub seq: Seq,
     /// When it happened.
@@ -29,7 +29,7 @@ pub struct Entry {
 
 impl Entry {
     /// Encodes an event.
-    pub fn new(logged: LoggedEvent, epoch: Epoch) -> Self {
+    pub(crate) fn new(logged: LoggedEvent, epoch: Epoch) -> Self {
         let LoggedEvent { event, audience } = logged;
         let cursor = Cursor { epoch, seq: event.seq };
         let frame = Frame::event(&event, cursor);

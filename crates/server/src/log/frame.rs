@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// A frame in both its framings.
 #[derive(Debug)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// The JSON: a WebSocket message's payload.
     pub json: Utf8Bytes,
     /// The same as a block of an event stream (WHATWG HTML 9.2.5): `id:` if it moves the cursor,
@@ -20,13 +20,13 @@ pub struct Frame {
 
 impl Frame {
     /// Encodes an event of the log; its position is where its reader then stands.
-    pub fn event(event: &Event, cursor: Cursor) -> Arc<Self> {
+    pub(crate) fn event(event: &Event, cursor: Cursor) -> Arc<Self> {
         Self::encode(event, Some(cursor))
     }
 
     /// Encodes a frame that is not an event. `cursor`: where its reader then stands, for those
     /// that say so.
-    pub fn server(frame: &ServerFrame) -> Arc<Self> {
+    pub(crate) fn server(frame: &ServerFrame) -> Arc<Self> {
         let cursor = match frame {
             ServerFrame::Hello(hello) => Some(hello.cursor),
             ServerFrame::Ready { cursor, .. }
@@ -49,7 +49,7 @@ impl Frame {
     }
 
     /// Its weight in memory, in bytes.
-    pub fn size_bytes(&self) -> usize {
+    pub(crate) fn size_bytes(&self) -> usize {
         self.json.len() + self.block.len()
     }
 }
@@ -89,6 +89,7 @@ mod tests {
         let user = switchback_core::UserId::from_uuid(uuid::Uuid::nil());
         let frame = Frame::server(&ServerFrame::Typing { room, user });
         assert!(frame.block.starts_with(b"data: {\"type\":\"typing\""));
-        assert_eq!(frame.block.iter().filter(|byte| **byte == b'\n').count(), 2);
+        let text = std::str::from_utf8(&frame.block).unwrap();
+        assert_eq!(text.lines().count(), 2, "one line of data and an empty one");
     }
 }

@@ -8,6 +8,6 @@ mod entry;
 mod frame;
 mod ring;
 
-pub use entry::Entry;
-pub use frame::Frame;
-pub use ring::{Read, Ring};
+pub(crate) use entry::Entry;
+pub(crate) use frame::Frame;
+pub(crate) use ring::{Read, Ring};

@@ -9,7 +9,7 @@ use super::Entry;
 
 /// The newest events. `seq` is dense, so an event's place follows from its position.
 #[derive(Debug)]
-pub struct Ring {
+pub(crate) struct Ring {
     inner: RwLock<Inner>,
     most_events: usize,
     most_bytes: usize,
@@ -24,7 +24,7 @@ struct Inner {
 
 /// What lies after a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Read {
+pub(crate) enum Read {
     /// Everything up to here was looked at; `more`: there is more that was not.
     Through {
         /// Where the reader now stands.
@@ -38,18 +38,18 @@ pub enum Read {
 
 impl Ring {
     /// An empty ring that goes on after `head`.
-    pub fn new(head: Seq, most_events: usize, most_bytes: usize) -> Self {
+    pub(crate) fn new(head: Seq, most_events: usize, most_bytes: usize) -> Self {
         let inner = Inner { entries: VecDeque::new(), bytes: 0, head };
         Self { inner: RwLock::new(inner), most_events: most_events.max(1), most_bytes }
     }
 
     /// The newest event's position.
-    pub fn head(&self) -> Seq {
+    pub(crate) fn head(&self) -> Seq {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).head
     }
 
     /// Appends events that go on after the head; the oldest make room.
-    pub fn push(&self, entries: impl IntoIterator<Item = Arc<Entry>>) {
+    pub(crate) fn push(&self, entries: impl IntoIterator<Item = Arc<Entry>>) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         for entry in entries {
             if entry.seq != inner.head + 1 {
@@ -71,7 +71,7 @@ impl Ring {
     }
 
     /// Shows the entries after a cursor in order until `take` returns `false`.
-    pub fn read(&self, after: Seq, mut take: impl FnMut(&Arc<Entry>) -> bool) -> Read {
+    pub(crate) fn read(&self, after: Seq, mut take: impl FnMut(&Arc<Entry>) -> bool) -> Read {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         if after >= inner.head {
             return Read::Through { seq: after, more: false };

@@ -18,7 +18,7 @@ use crate::{limits, secrets};
 
 /// From where somebody signs in.
 #[derive(Debug, Clone)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// The address, as far as trusted proxies tell it.
     pub address: IpAddr,
     /// Browser and system, for the list of sessions.
@@ -27,7 +27,7 @@ pub struct Peer {
 
 /// Somebody signed in.
 #[derive(Debug, Clone)]
-pub struct SignedIn {
+pub(crate) struct SignedIn {
     /// For the cookie.
     pub secret: String,
     /// For the answer.
@@ -53,7 +53,7 @@ impl Touches {
 
 impl Ops {
     /// Who the bearer of this secret (cookie or token) is.
-    pub async fn identify(&self, secret: &str) -> Result<Identity, Refusal> {
+    pub(crate) async fn identify(&self, secret: &str) -> Result<Identity, Refusal> {
         let identity = self.store().identify(secrets::hash_secret(secret)).await?;
         let identity = identity
             .ok_or_else(|| Refusal::unauthorized("this session or token has ended; sign in again"))?;
@@ -62,7 +62,7 @@ impl Ops {
     }
 
     /// Signs in by handle and password.
-    pub async fn sign_in(&self, request: SignInRequest, peer: Peer) -> Result<SignedIn, Refusal> {
+    pub(crate) async fn sign_in(&self, request: SignInRequest, peer: Peer) -> Result<SignedIn, Refusal> {
         let handle = Handle::new(&request.handle).ok();
         self.inner.limiters.sign_in(peer.address, handle.as_ref().map(Handle::as_str))?;
         let account = match &handle {
@@ -90,14 +90,14 @@ impl Ops {
     }
 
     /// Who is signed in, and in which session.
-    pub async fn session(&self, caller: &Identity) -> Result<SessionResponse, Refusal> {
+    pub(crate) async fn session(&self, caller: &Identity) -> Result<SessionResponse, Refusal> {
         let sessions = self.sessions(caller).await?;
         let session = sessions.into_iter().find(|session| session.current);
         Ok(SessionResponse { user: caller.user.clone(), session })
     }
 
     /// Where the caller is signed in.
-    pub async fn sessions(&self, caller: &Identity) -> Result<Vec<SessionInfo>, Refusal> {
+    pub(crate) async fn sessions(&self, caller: &Identity) -> Result<Vec<SessionInfo>, Refusal> {
         let mut sessions = self.store().sessions(caller.user.id).await?;
         for session in &mut sessions {
             session.current = caller.credential == Credential::Session(session.id);
@@ -106,7 +106,7 @@ impl Ops {
     }
 
     /// Ends the session or token in use, and with it its open connections.
-    pub async fn sign_out(&self, caller: &Identity) -> Result<(), Refusal> {
+    pub(crate) async fn sign_out(&self, caller: &Identity) -> Result<(), Refusal> {
         match caller.credential {
             Credential::Session(session) => self.end_session(caller, session).await,
             Credential::Token(token) => self.end_token(caller, token).await,
@@ -114,18 +114,18 @@ impl Ops {
     }
 
     /// Ends one of the caller's sessions, and with it its open connections.
-    pub async fn end_session(&self, caller: &Identity, session: SessionId) -> Result<(), Refusal> {
+    pub(crate) async fn end_session(&self, caller: &Identity, session: SessionId) -> Result<(), Refusal> {
         let ended = self.store().end_session(caller.user.id, session).await?;
         self.revoked(caller, Credential::Session(session), ended, "session")
     }
 
     /// The caller's tokens.
-    pub async fn tokens(&self, caller: &Identity) -> Result<Vec<TokenInfo>, Refusal> {
+    pub(crate) async fn tokens(&self, caller: &Identity) -> Result<Vec<TokenInfo>, Refusal> {
         Ok(self.store().tokens(caller.user.id).await?)
     }
 
     /// Makes a token; its secret is shown this once.
-    pub async fn create_token(
+    pub(crate) async fn create_token(
         &self,
         caller: &Identity,
         request: CreateTokenRequest,
@@ -142,7 +142,7 @@ impl Ops {
     }
 
     /// Ends one of the caller's tokens, and with it its open connections.
-    pub async fn end_token(&self, caller: &Identity, token: TokenId) -> Result<(), Refusal> {
+    pub(crate) async fn end_token(&self, caller: &Identity, token: TokenId) -> Result<(), Refusal> {
         let ended = self.store().end_token(caller.user.id, token).await?;
         self.revoked(caller, Credential::Token(token), ended, "token")
     }

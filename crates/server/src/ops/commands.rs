@@ -9,7 +9,7 @@ use crate::bus::Signal;
 
 impl Ops {
     /// Carries a command out. The answer comes after the commit; its `id` is the edge's to set.
-    pub async fn execute(&self, caller: &Identity, command: Command) -> Result<Ack, Refusal> {
+    pub(crate) async fn execute(&self, caller: &Identity, command: Command) -> Result<Ack, Refusal> {
         if !matches!(command, Command::Ping) {
             self.inner.limiters.command(caller.user.id)?;
         }

@@ -14,12 +14,12 @@ const US_PER_S: i64 = 1_000_000;
 
 impl Ops {
     /// Whether nobody owns this workspace yet.
-    pub async fn needs_setup(&self) -> Result<bool, Refusal> {
+    pub(crate) async fn needs_setup(&self) -> Result<bool, Refusal> {
         Ok(self.store().needs_setup().await?)
     }
 
     /// A fresh set-up secret if nobody owns this workspace yet; an earlier one no longer works.
-    pub async fn new_setup_secret(&self) -> Result<Option<String>, Refusal> {
+    pub(crate) async fn new_setup_secret(&self) -> Result<Option<String>, Refusal> {
         if !self.needs_setup().await? {
             return Ok(None);
         }
@@ -29,7 +29,7 @@ impl Ops {
     }
 
     /// Makes the owner and signs them in.
-    pub async fn set_up(&self, request: SetupRequest, peer: Peer) -> Result<SignedIn, Refusal> {
+    pub(crate) async fn set_up(&self, request: SetupRequest, peer: Peer) -> Result<SignedIn, Refusal> {
         self.inner.limiters.sign_in(peer.address, None)?;
         let SetupRequest { token, workspace, handle, name, password } = request;
         let password_hash = self.inner.passwords.hash(password).await?;
@@ -40,7 +40,7 @@ impl Ops {
     }
 
     /// Makes an account by invitation and signs it in.
-    pub async fn join(&self, request: JoinRequest, peer: Peer) -> Result<SignedIn, Refusal> {
+    pub(crate) async fn join(&self, request: JoinRequest, peer: Peer) -> Result<SignedIn, Refusal> {
         self.inner.limiters.sign_in(peer.address, None)?;
         let JoinRequest { token, handle, name, password } = request;
         let secret_hash = secrets::hash_secret(&token);
@@ -53,20 +53,20 @@ impl Ops {
     }
 
     /// The invitation behind a link, if it can still be used, and who made it.
-    pub async fn invitation(&self, token: &str) -> Result<(Invitation, User), Refusal> {
+    pub(crate) async fn invitation(&self, token: &str) -> Result<(Invitation, User), Refusal> {
         let invitation = self.store().invitation_by_secret(secrets::hash_secret(token)).await?;
         let inviter = self.store().user(invitation.created_by).await?;
         Ok((invitation, inviter))
     }
 
     /// Invitations, newest first.
-    pub async fn invitations(&self, caller: &Identity) -> Result<Vec<Invitation>, Refusal> {
+    pub(crate) async fn invitations(&self, caller: &Identity) -> Result<Vec<Invitation>, Refusal> {
         require(caller, Role::Admin)?;
         Ok(self.store().invitations().await?)
     }
 
     /// Makes an invitation. `base_url` is what the link begins with; the link is shown this once.
-    pub async fn invite(
+    pub(crate) async fn invite(
         &self,
         caller: &Identity,
         request: CreateInvitationRequest,
@@ -87,7 +87,7 @@ impl Ops {
     }
 
     /// Ends an invitation.
-    pub async fn revoke_invitation(
+    pub(crate) async fn revoke_invitation(
         &self,
         caller: &Identity,
         invitation: InvitationId,

@@ -82,7 +82,7 @@ fn tidy<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>) {
 }
 
 fn per_minute(count: u32, burst: u32) -> Quota {
-    let every = Duration::from_secs(60) / at_least_one(count).get();
+    let every = Duration::from_mins(1) / at_least_one(count).get();
     // A period of zero is what `with_period` refuses, and 60 s divided by a u32 is never that.
     Quota::with_period(every)
         .unwrap_or_else(|| Quota::per_minute(at_least_one(count)))

@@ -18,7 +18,7 @@ struct Rendered {
 
 impl Ops {
     /// A page of a room's history.
-    pub async fn history(
+    pub(crate) async fn history(
         &self,
         caller: &Identity,
         room: RoomId,
@@ -29,7 +29,7 @@ impl Ops {
     }
 
     /// One message.
-    pub async fn message(&self, caller: &Identity, message: MessageId) -> Result<Message, Refusal> {
+    pub(crate) async fn message(&self, caller: &Identity, message: MessageId) -> Result<Message, Refusal> {
         Ok(self.store().message(caller.user.id, message).await?)
     }
 

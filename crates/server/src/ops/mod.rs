@@ -22,8 +22,8 @@ use switchback_core::wire::{Role, Snapshot};
 use switchback_core::{Cursor, UserId};
 use switchback_storage::{Identity, Store, WriterStats};
 
-pub use access::{Peer, SignedIn};
-pub use refusal::Refusal;
+pub(crate) use access::{Peer, SignedIn};
+pub(crate) use refusal::Refusal;
 
 use crate::Config;
 use crate::bus::Bus;
@@ -33,7 +33,7 @@ use passwords::Passwords;
 
 /// The operations. Cheap to clone.
 #[derive(Clone)]
-pub struct Ops {
+pub(crate) struct Ops {
     inner: Arc<Inner>,
 }
 
@@ -47,13 +47,13 @@ struct Inner {
 
 impl Ops {
     /// Operations on this store, telling open connections over this bus.
-    pub fn new(store: Store, bus: Bus, config: &Config) -> Self {
+    pub(crate) fn new(store: Store, bus: Bus, config: &Config) -> Self {
         let (passwords, limiters) = (Passwords::new(), Limiters::new(config));
         Self { inner: Arc::new(Inner { store, bus, passwords, limiters, touches: Touches::default() }) }
     }
 
     /// Everything a client needs to draw, and the cursor from which events go on.
-    pub async fn snapshot(&self, caller: &Identity) -> Result<Snapshot, Refusal> {
+    pub(crate) async fn snapshot(&self, caller: &Identity) -> Result<Snapshot, Refusal> {
         let data = self.store().snapshot(caller.user.id).await?;
         Ok(Snapshot {
             cursor: Cursor { epoch: self.store().epoch(), seq: data.seq },
@@ -66,17 +66,17 @@ impl Ops {
     }
 
     /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), Refusal> {
+    pub(crate) async fn ping(&self) -> Result<(), Refusal> {
         Ok(self.store().ping().await?)
     }
 
     /// How the writer is doing.
-    pub fn writer_stats(&self) -> WriterStats {
+    pub(crate) fn writer_stats(&self) -> WriterStats {
         self.store().stats()
     }
 
     /// Forgets what rate limiters no longer need and writes down when credentials were last used.
-    pub async fn tidy(&self) {
+    pub(crate) async fn tidy(&self) {
         self.inner.limiters.tidy();
         self.write_touches().await;
     }

@@ -11,18 +11,18 @@ use crate::bus::Signal;
 
 impl Ops {
     /// Everybody, deactivated people too.
-    pub async fn users(&self, _caller: &Identity) -> Result<Vec<User>, Refusal> {
+    pub(crate) async fn users(&self, _caller: &Identity) -> Result<Vec<User>, Refusal> {
         Ok(self.store().users().await?)
     }
 
     /// One person.
-    pub async fn user(&self, _caller: &Identity, user: UserId) -> Result<User, Refusal> {
+    pub(crate) async fn user(&self, _caller: &Identity, user: UserId) -> Result<User, Refusal> {
         Ok(self.store().user(user).await?)
     }
 
     /// Changes a name (one's own, or anybody's for admins), a role (owners), or whether somebody
     /// can sign in (admins; about an owner only owners). Deactivating ends what they have open.
-    pub async fn update_user(
+    pub(crate) async fn update_user(
         &self,
         caller: &Identity,
         user: UserId,
@@ -50,7 +50,7 @@ impl Ops {
     }
 
     /// Changes one's own password and ends one's other sessions.
-    pub async fn change_password(
+    pub(crate) async fn change_password(
         &self,
         caller: &Identity,
         request: ChangePasswordRequest,
@@ -74,12 +74,12 @@ impl Ops {
     }
 
     /// The workspace.
-    pub async fn workspace(&self) -> Result<Workspace, Refusal> {
+    pub(crate) async fn workspace(&self) -> Result<Workspace, Refusal> {
         Ok(self.store().workspace().await?)
     }
 
     /// Gives the workspace another name.
-    pub async fn update_workspace(
+    pub(crate) async fn update_workspace(
         &self,
         caller: &Identity,
         request: UpdateWorkspaceRequest,

@@ -14,22 +14,22 @@ use super::{Ops, Refusal, is_self, require};
 
 impl Ops {
     /// What the caller may see: public rooms and those they are in.
-    pub async fn rooms(&self, caller: &Identity) -> Result<Vec<RoomView>, Refusal> {
+    pub(crate) async fn rooms(&self, caller: &Identity) -> Result<Vec<RoomView>, Refusal> {
         Ok(self.store().rooms(caller.user.id).await?)
     }
 
     /// One room, if the caller may see it.
-    pub async fn room(&self, caller: &Identity, room: RoomId) -> Result<RoomView, Refusal> {
+    pub(crate) async fn room(&self, caller: &Identity, room: RoomId) -> Result<RoomView, Refusal> {
         Ok(self.store().room(caller.user.id, room).await?)
     }
 
     /// Who is in a room that the caller may see.
-    pub async fn members(&self, caller: &Identity, room: RoomId) -> Result<Vec<UserId>, Refusal> {
+    pub(crate) async fn members(&self, caller: &Identity, room: RoomId) -> Result<Vec<UserId>, Refusal> {
         Ok(self.store().members(caller.user.id, room).await?)
     }
 
     /// Makes a room with the caller in it.
-    pub async fn create_room(
+    pub(crate) async fn create_room(
         &self,
         caller: &Identity,
         request: CreateRoomRequest,
@@ -50,7 +50,7 @@ impl Ops {
     }
 
     /// Opens the conversation with these people, making it if need be.
-    pub async fn open_direct(
+    pub(crate) async fn open_direct(
         &self,
         caller: &Identity,
         request: OpenDirectRequest,
@@ -60,7 +60,7 @@ impl Ops {
     }
 
     /// Changes a room's name or topic (its members, admins), closes or opens it (admins).
-    pub async fn update_room(
+    pub(crate) async fn update_room(
         &self,
         caller: &Identity,
         room: RoomId,
@@ -83,14 +83,24 @@ impl Ops {
     }
 
     /// Joins a public room, or brings somebody into a room one is in.
-    pub async fn add_member(&self, caller: &Identity, room: RoomId, user: UserId) -> Result<(), Refusal> {
+    pub(crate) async fn add_member(
+        &self,
+        caller: &Identity,
+        room: RoomId,
+        user: UserId,
+    ) -> Result<(), Refusal> {
         self.inner.limiters.command(caller.user.id)?;
         self.store().add_member(caller.user.id, room, user).await?;
         Ok(())
     }
 
     /// Leaves a room, or sends somebody away.
-    pub async fn remove_member(&self, caller: &Identity, room: RoomId, user: UserId) -> Result<(), Refusal> {
+    pub(crate) async fn remove_member(
+        &self,
+        caller: &Identity,
+        room: RoomId,
+        user: UserId,
+    ) -> Result<(), Refusal> {
         self.inner.limiters.command(caller.user.id)?;
         let view = self.store().room(caller.user.id, room).await?;
         let own_private_room = view.joined && view.room.kind == RoomKind::Private;
