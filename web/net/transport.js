@@ -43,6 +43,8 @@ export class Transport {
   #attempt = 0;
   #opened = false;
   #lastFrameMs = 0;
+  /** When the best way was last tried. */
+  #triedBestMs = 0;
   #retry;
   #watchdog;
   #stable;
@@ -63,6 +65,8 @@ export class Transport {
   start() {
     this.#running = true;
     this.#halted = false;
+    // What is remembered stands for a try.
+    this.#triedBestMs = this.#env.now();
     this.#connect();
   }
 
@@ -122,6 +126,7 @@ export class Transport {
     this.#handlers.status({ phase, retryAt: null, reason: null });
     // What is remembered may be wrong by now: a second attempt tries everything.
     const kinds = this.#attempt === 0 ? kindsToTry(this.#env) : KINDS;
+    this.#tries(kinds);
     this.#race = new Race(this.#env, kinds, this.#handlers.cursor(), {
       won: (way) => this.#adopt(way),
       lost: ({ refused }) => {
@@ -207,7 +212,9 @@ export class Transport {
   #probeLater() {
     this.#probing.clear();
     if (this.#way?.kind === "websocket") return;
-    this.#probing.set(PROBE_EVERY_MS, () => {
+    // Counted from the last try, not from here: a way that keeps breaking must not put it off.
+    const delayMs = Math.max(0, this.#triedBestMs + PROBE_EVERY_MS - this.#env.now());
+    this.#probing.set(delayMs, () => {
       this.#startProbe(KINDS.slice(0, KINDS.indexOf(this.#way?.kind ?? "websocket")));
     });
   }
@@ -216,6 +223,7 @@ export class Transport {
   #startProbe(kinds) {
     if (this.#probe) return;
     this.#probing.clear();
+    this.#tries(kinds);
     this.#probe = new Race(this.#env, kinds, this.#handlers.cursor(), {
       won: (way) => this.#adopt(way),
       lost: () => {
@@ -225,5 +233,10 @@ export class Transport {
       frame: (way, frame) => this.#frame(way, frame),
       end: (way, end) => this.#end(way, end),
     });
+  }
+
+  /** @param {readonly TransportKind[]} kinds */
+  #tries(kinds) {
+    if (kinds[0] === KINDS[0]) this.#triedBestMs = this.#env.now();
   }
 }
