@@ -1,0 +1,83 @@
+/*
+ * Says what comes in to people who use a screen reader.
+ *
+ * Why not the timeline's own live region: history that is loaded on scrolling up would be read out
+ * as if it were new. So the log is silent, and this region beside it says new messages of others in
+ * the room that is open, politely, and only a number when many come at once.
+ */
+
+import { excerpt } from "./excerpt.js";
+import { isAway } from "./focus.js";
+
+/** @import { Message, Seq, RoomId } from "../types.js" */
+/** @import { State } from "../state/shape.js" */
+
+const SPOKEN_AT_ONCE = 3;
+const CLEAR_MS = 5_000;
+
+/** The region lives outside of what Lit draws: a redraw must not make it speak. */
+export function createAnnouncer() {
+  const region = document.createElement("div");
+  region.className = "visually-hidden";
+  region.setAttribute("role", "status");
+  region.setAttribute("aria-label", "New messages");
+  document.body.append(region);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let clearing;
+  /** @type {RoomId | null} */
+  let room = null;
+  /** @type {Seq | null} the newest message that was there already */
+  let newest = null;
+  /** @type {State["status"]["phase"]} */
+  let phase = "connecting";
+
+  /** @param {string} text */
+  function say(text) {
+    const line = document.createElement("p");
+    line.textContent = text;
+    region.append(line);
+    clearTimeout(clearing);
+    clearing = setTimeout(() => region.replaceChildren(), CLEAR_MS);
+  }
+
+  /** @param {State} state */
+  function follow(state) {
+    sayConnection(state.status.phase);
+    const timeline = state.view.room === null ? undefined : state.timelines[state.view.room];
+    const last = timeline?.messages.at(-1)?.seq ?? null;
+    if (state.view.room === room && newest !== null && timeline && !timeline.hasAfter) {
+      const since = newest;
+      sayMessages(state, timeline.messages.filter((message) => message.seq > since));
+    }
+    room = state.view.room;
+    newest = timeline && !timeline.loading ? (last ?? 0) : null;
+  }
+
+  /** @param {State["status"]["phase"]} now */
+  function sayConnection(now) {
+    if (phase === "live" && now !== "live") say("Connection lost. Messages are kept and sent later.");
+    if ((phase === "reconnecting" || phase === "offline") && now === "live") say("Connected again.");
+    phase = now;
+  }
+
+  /**
+   * @param {State} state
+   * @param {Message[]} messages
+   */
+  function sayMessages(state, messages) {
+    const others = messages.filter((message) => message.author !== state.me?.id && !message.deleted);
+    if (others.length > SPOKEN_AT_ONCE) say(`${others.length} new messages`);
+    else for (const message of others) say(spoken(state, message));
+  }
+
+  return { say, follow };
+}
+
+/**
+ * @param {State} state
+ * @param {Message} message
+ */
+function spoken(state, message) {
+  const author = state.users[message.author]?.name ?? "Somebody";
+  return isAway() ? `New message from ${author}` : `${author}: ${excerpt(message.body)}`;
+}
