@@ -91,39 +91,38 @@ fn broken_off(too_long: bool) -> Refused {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
-    // Serde reads a list as a struct, field by field.
-    let is_object = body.trim_ascii_start().starts_with(b"{");
-    if !is_object && serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut deserializer);
+    // What is wrong with the whole comes before what is wrong with a part of it.
+    if let Err(error) = serde_json::from_slice::<IgnoredAny>(body) {
+        return Err(Refused::new(ErrorCode::BadJson, format!("the body is not JSON: {error}")));
+    }
+    // Serde would read a list as a struct, field by field.
+    if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Refused::new(ErrorCode::BadJson, "the body must be a JSON object"));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    read.map_err(|error| {
         let path = error.path().to_string();
         refused(error.inner(), Some(path.as_str()).filter(|path| *path != "."))
-    })?;
-    deserializer.end().map_err(|error| refused(&error, None))?;
-    Ok(value)
+    })
 }
 
 fn refused(error: &serde_json::Error, path: Option<&str>) -> Refused {
-    if !error.is_data() {
-        return Refused::new(ErrorCode::BadJson, format!("the body is not JSON: {error}"));
-    }
     let whole = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
     let message = whole.strip_suffix(&position).unwrap_or(&whole);
     let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
     let Some(field) = join(path, missing) else {
-        return Refused::new(
-            ErrorCode::BadJson,
-            format!("the body must be a JSON object: {message}{position}"),
-        );
+        return Refused::new(ErrorCode::BadRequest, format!("{message}{position}"));
     };
     // The text types of `core` say so themselves.
     let code = if message.starts_with("is too long") { ErrorCode::TooLong } else { ErrorCode::BadRequest };
     let detail = match missing {
         Some(_) => format!("`{field}` is missing"),
-        None => format!("`{field}`{} {message}{position}", if is_sentence(message) { "" } else { ":" }),
+        None if is_sentence(message) => format!("`{field}` {message}{position}"),
+        None if error.is_data() => format!("`{field}`: {message}{position}"),
+        // Where a name of a few is wanted, serde says only that it found something else.
+        None => format!("`{field}` has the wrong type{position}"),
     };
     Refused::new(code, detail).with_field(field)
 }
