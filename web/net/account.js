@@ -68,8 +68,8 @@ export class Account {
   start() {
     this.drafts.load();
     void this.outbox.load();
-    this.activity.start();
     this.#shared.start();
+    this.activity.start();
   }
 
   stop() {

@@ -78,8 +78,9 @@ export class Feed {
     if (this.#loading || this.#stopped) return;
     this.#loading = true;
     if (this.#env.now() - this.#loadedMs > RELOAD_CALM_MS) this.#attempt = 0;
-    // One after the other would be a defect; it must not become a storm of snapshots.
-    if (this.#attempt > 0) this.#retry.set(backoffMs(this.#env, this.#attempt), () => void this.#load());
+    // The first one after the start is free. One after the other would be a defect; it must not
+    // become a storm of snapshots.
+    if (this.#attempt > 1) this.#retry.set(backoffMs(this.#env, this.#attempt), () => void this.#load());
     else void this.#load();
     this.#attempt += 1;
   }

@@ -27,7 +27,8 @@ export function judge(state, event) {
   // between is not shown any more.
   if (event.type === "room.created" || isMyMembership(state, event)) return "apply";
   const room = state.rooms[event.room];
-  return room?.joined && event.n === room.n + 1 ? "apply" : "gap";
+  if (!room?.joined || event.n > room.n + 1) return "gap";
+  return event.n === room.n + 1 ? "apply" : "duplicate";
 }
 
 /**
