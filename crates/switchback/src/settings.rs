@@ -1,0 +1,197 @@
+//! From options to settings: a flag wins over the environment (clap sees to that), the environment
+//! over the file, the file over the default. A key of the file that nobody knows is refused by name,
+//! because a misspelt option that is silently ignored is found out on the worst day.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use switchback_server::{AddressRange, Config};
+
+use crate::cli::{ConfigArg, DataArgs, LogFormat, ServeArgs, ServeOptions};
+
+const DEFAULT_DATA_DIR: &str = "switchback-data";
+const DEFAULT_LOG: &str = "info";
+const FILE_NAME: &str = "switchback.toml";
+/// The longest settings file, in bytes.
+const FILE_BYTES: u64 = 1024 * 1024;
+
+/// Everything `serve` needs to know.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) server: Config,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Settings of a server.
+    pub(crate) fn of_server(args: &ServeArgs) -> Result<Self> {
+        let (options, file) = with_file(&args.options, &args.config)?;
+        Ok(Self {
+            data_dir: data_dir(&options),
+            log: options.log.clone().unwrap_or_else(|| DEFAULT_LOG.to_owned()),
+            log_format: options.log_format.unwrap_or(LogFormat::Text),
+            server: server(options)?,
+            file,
+        })
+    }
+
+    /// Settings of an admin command, which finds the same data directory as the server.
+    pub(crate) fn of_admin(args: &DataArgs) -> Result<Self> {
+        let options = ServeOptions { data_dir: args.data_dir.clone(), ..ServeOptions::default() };
+        Self::of_server(&ServeArgs { config: args.config.clone(), options })
+    }
+}
+
+fn data_dir(options: &ServeOptions) -> PathBuf {
+    options.data_dir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR))
+}
+
+/// The options with those of the file behind them.
+fn with_file(options: &ServeOptions, config: &ConfigArg) -> Result<(ServeOptions, Option<PathBuf>)> {
+    let path = match &config.path {
+        Some(path) => Some(path.clone()),
+        None => [data_dir(options).join(FILE_NAME), PathBuf::from(FILE_NAME)]
+            .into_iter()
+            .find(|path| path.is_file()),
+    };
+    let Some(path) = path else {
+        return Ok((options.clone(), None));
+    };
+    let file = read(&path).with_context(|| format!("in the settings file {}", path.display()))?;
+    Ok((options.clone().or(file), Some(path)))
+}
+
+fn read(path: &Path) -> Result<ServeOptions> {
+    if std::fs::metadata(path).is_ok_and(|found| found.len() > FILE_BYTES) {
+        bail!("it is longer than {FILE_BYTES} bytes");
+    }
+    Ok(toml::from_str(&std::fs::read_to_string(path)?)?)
+}
+
+fn server(options: ServeOptions) -> Result<Config> {
+    let default = Config::default();
+    let ranges = options.trusted_proxies.map(|texts| {
+        let texts = texts.iter().filter(|text| !text.trim().is_empty());
+        texts.map(|text| Ok(text.trim().parse::<AddressRange>()?)).collect::<Result<Vec<_>>>()
+    });
+    let trusted_proxies = ranges.transpose().context("trusted_proxies")?.unwrap_or(default.trusted_proxies);
+    let drain = options.drain_seconds.map_or(default.drain, Duration::from_secs);
+    if drain > switchback_server::limits::DRAIN_MAX {
+        bail!("drain_seconds: at most {}", switchback_server::limits::DRAIN_MAX.as_secs());
+    }
+    // An empty variable is how a compose file says "not set".
+    let public_url = options.public_url.filter(|url| !url.is_empty());
+    if let Some(url) = &public_url {
+        url.parse::<switchback_client::Address>().context("public_url")?;
+    }
+    Ok(Config {
+        listen: options.listen.unwrap_or(default.listen),
+        public_url,
+        trusted_proxies,
+        drain,
+        sign_ins_per_minute: at_least_one("sign_ins_per_minute", options.sign_ins_per_minute)?
+            .unwrap_or(default.sign_ins_per_minute),
+        commands_per_second: at_least_one("commands_per_second", options.commands_per_second)?
+            .unwrap_or(default.commands_per_second),
+        commands_burst: at_least_one("commands_burst", options.commands_burst)?
+            .unwrap_or(default.commands_burst),
+        connections: at_least_one("connections", options.connections)?.unwrap_or(default.connections),
+        ring_events: at_least_one("ring_events", options.ring_events)?.unwrap_or(default.ring_events),
+    })
+}
+
+fn at_least_one<N: From<u8> + PartialOrd>(name: &str, number: Option<N>) -> Result<Option<N>> {
+    match number {
+        Some(number) if number < N::from(1) => bail!("{name}: at least 1"),
+        number => Ok(number),
+    }
+}
+
+impl ServeOptions {
+    /// What is given here, and what is not from `other`.
+    fn or(self, other: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(other.data_dir),
+            listen: self.listen.or(other.listen),
+            public_url: self.public_url.or(other.public_url),
+            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            drain_seconds: self.drain_seconds.or(other.drain_seconds),
+            log: self.log.or(other.log),
+            log_format: self.log_format.or(other.log_format),
+            sign_ins_per_minute: self.sign_ins_per_minute.or(other.sign_ins_per_minute),
+            commands_per_second: self.commands_per_second.or(other.commands_per_second),
+            commands_burst: self.commands_burst.or(other.commands_burst),
+            connections: self.connections.or(other.connections),
+            ring_events: self.ring_events.or(other.ring_events),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use super::*;
+
+    fn settings(flags: ServeOptions, file: &str) -> Result<Settings> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        std::fs::write(&path, file).unwrap();
+        Settings::of_server(&ServeArgs { config: ConfigArg { path: Some(path) }, options: flags })
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let flags = ServeOptions { drain_seconds: Some(3), ..ServeOptions::default() };
+        let file = "drain_seconds = 5\nlisten = \"0.0.0.0:9000\"\nlog_format = \"json\"\n\
+                    trusted_proxies = [\"10.0.0.0/8\", \"::1\"]\ndata_dir = \"/srv/chat\"";
+        let settings = settings(flags, file).unwrap();
+        assert_eq!(settings.server.drain, Duration::from_secs(3));
+        assert_eq!(settings.server.listen.to_string(), "0.0.0.0:9000");
+        assert_eq!(settings.server.trusted_proxies.len(), 2);
+        assert_eq!((settings.log.as_str(), settings.log_format), ("info", LogFormat::Json));
+        assert_eq!(settings.data_dir, Path::new("/srv/chat"));
+    }
+
+    #[test]
+    fn what_the_file_says_wrong_is_named() {
+        let cases = [
+            ("listne = \"127.0.0.1:80\"", "listne"),
+            ("listen = \"here\"", "listen"),
+            ("drain_seconds = 11", "drain_seconds"),
+            ("connections = 0", "connections"),
+            ("trusted_proxies = [\"10.0.0.0/99\"]", "10.0.0.0/99"),
+            ("public_url = \"chat.example.org\"", "public_url"),
+            ("listen = ", "listen"),
+        ];
+        for (file, name) in cases {
+            let refused = format!("{:#}", settings(ServeOptions::default(), file).unwrap_err());
+            assert!(refused.contains(name), "{file}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_be_there() {
+        let config = ConfigArg { path: Some("/nowhere/switchback.toml".into()) };
+        let refused = Settings::of_server(&ServeArgs { config, ..ServeArgs::default() }).unwrap_err();
+        assert!(format!("{refused:#}").contains("/nowhere/switchback.toml"));
+    }
+
+    #[test]
+    fn the_file_in_the_data_directory_is_found_by_the_server_and_by_admin_commands() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(FILE_NAME), "ring_events = 77").unwrap();
+        let data = DataArgs { data_dir: Some(dir.path().to_owned()), config: ConfigArg::default() };
+        assert_eq!(Settings::of_admin(&data).unwrap().server.ring_events, 77);
+    }
+
+    #[test]
+    fn an_empty_public_url_is_none() {
+        let flags = ServeOptions { public_url: Some(String::new()), ..ServeOptions::default() };
+        assert_eq!(settings(flags, "").unwrap().server.public_url, None);
+    }
+}
