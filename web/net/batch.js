@@ -4,7 +4,7 @@
 // news. Where a network cuts long waits, the wait is halved until it gets through.
 
 import { BATCH_PAUSE_MS, BATCH_WAIT_MIN_S, BATCH_WAIT_S } from "./limits.js";
-import { isEventStream, readFrames } from "./sse.js";
+import { isEventStream, readFrames, refusal } from "./sse.js";
 
 /** @import { Cursor, Frame, ReadyFrame } from "../types.js" */
 /** @import { End, Env, OpenWay, WayHandlers } from "./shape.js" */
@@ -80,7 +80,7 @@ class Batches {
     let ready = null;
     try {
       const response = await this.#request(waitS);
-      if (!isEventStream(response)) return { status: response.status };
+      if (!isEventStream(response)) return await refusal(response);
       await readFrames(response, (frame) => {
         if (frame.type === "ready") ready = frame;
         this.#pass(frame);

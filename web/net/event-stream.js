@@ -1,6 +1,6 @@
 // The second way in: one long response of Server-Sent Events. Commands go by POST.
 
-import { isEventStream, readFrames } from "./sse.js";
+import { isEventStream, readFrames, refusal } from "./sse.js";
 
 /** @import { End, OpenWay } from "./shape.js" */
 
@@ -15,11 +15,7 @@ export function openEventStream(env, cursor, handlers) {
   const run = async () => {
     const headers = { accept: "text/event-stream" };
     const response = await env.fetch(url.href, { headers, signal, cache: "no-store", credentials: "same-origin" });
-    const { status } = response;
-    if (!isEventStream(response)) {
-      given.abort();
-      return { status };
-    }
+    if (!isEventStream(response)) return refusal(response);
     await readFrames(response, (frame) => {
       if (!signal.aborted) handlers.frame(frame);
     });

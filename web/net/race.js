@@ -27,7 +27,7 @@ const POLICY_VIOLATION = 1008;
 /**
  * @typedef {object} RaceHandlers
  * @property {(way: Way) => void} won Told before the hello is passed on.
- * @property {(how: { refused: boolean }) => void} lost `refused`: nobody is signed in.
+ * @property {(how: { refused: boolean, retryAfterMs: number }) => void} lost `refused`: nobody is signed in.
  * @property {(way: Way, frame: Frame) => void} frame Of the winner; or a `bye` in place of a hello.
  * @property {(way: Way, end: End) => void} end Of the winner.
  */
@@ -45,6 +45,7 @@ export class Race {
   /** @type {Way | null} */
   #winner = null;
   #over = false;
+  #retryAfterMs = 0;
   #timer;
 
   /**
@@ -105,6 +106,7 @@ export class Race {
     if (way === this.#winner) return this.#handlers.end(way, end);
     if (this.#over) return;
     this.#open.delete(way);
+    this.#retryAfterMs = Math.max(this.#retryAfterMs, end.retryAfterMs ?? 0);
     if (end.status === 401 || end.code === POLICY_VIOLATION) return this.#lose(true);
     // An earlier one's end changes nothing: the latest has its own time still.
     if (way === this.#latest && this.#toCome.length > 0) this.#startNext();
@@ -114,6 +116,6 @@ export class Race {
   /** @param {boolean} refused */
   #lose(refused) {
     this.cancel();
-    this.#handlers.lost({ refused });
+    this.#handlers.lost({ refused, retryAfterMs: this.#retryAfterMs });
   }
 }

@@ -45,6 +45,8 @@ export interface End {
   status?: number;
   /** The WebSocket close code. */
   code?: number;
+  /** The server asks for this much time before the next attempt. */
+  retryAfterMs?: number;
 }
 
 export interface WayHandlers {

@@ -4,9 +4,11 @@
 // `fetch` and not `EventSource`: it tells the status (a 401 means signed out), it can be given up
 // at any moment, and it does not reconnect behind our back.
 
+import { responseError } from "./errors.js";
 import { SSE_BLOCK_CHARS } from "./limits.js";
 
 /** @import { Frame } from "../types.js" */
+/** @import { End } from "./shape.js" */
 
 export class SseParser {
   #rest = "";
@@ -51,6 +53,12 @@ export class SseParser {
 export function isEventStream(response) {
   const type = response.headers.get("content-type") ?? "";
   return response.status === 200 && type.split(";")[0]?.trim().toLowerCase() === "text/event-stream";
+}
+
+/** @param {Response} response What came in place of a stream. @returns {Promise<End>} */
+export async function refusal(response) {
+  const { status, retryAfterMs } = await responseError(response);
+  return { status, retryAfterMs: retryAfterMs ?? 0 };
 }
 
 /**

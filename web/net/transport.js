@@ -129,10 +129,10 @@ export class Transport {
     this.#tries(kinds);
     this.#race = new Race(this.#env, kinds, this.#handlers.cursor(), {
       won: (way) => this.#adopt(way),
-      lost: ({ refused }) => {
+      lost: ({ refused, retryAfterMs }) => {
         this.#race = null;
         if (refused) this.halt("signed_out");
-        else this.#backOff();
+        else this.#backOff(retryAfterMs);
       },
       frame: (way, frame) => this.#frame(way, frame),
       end: (way, end) => this.#end(way, end),
@@ -150,8 +150,8 @@ export class Transport {
     this.#opened = true;
     this.#retry.clear();
     this.#checking.clear();
+    // Never a WebSocket, for there is no better way: no command is in flight on it.
     old?.close();
-    if (old) this.#handlers.lost();
     rememberWinner(this.#env, way.kind);
     this.#stable.set(STABLE_MS, () => (this.#attempt = 0));
     this.#probeLater();
@@ -181,11 +181,12 @@ export class Transport {
     if (way !== this.#way) return;
     const final = FINAL_CODES.get(end.code ?? 0) ?? (end.status === 401 ? "signed_out" : null);
     if (final) this.halt(final);
-    else this.#backOff();
+    else this.#backOff(end.retryAfterMs ?? 0);
   }
 
-  #backOff() {
-    const delayMs = backoffMs(this.#env, this.#attempt);
+  /** @param {number} leastMs */
+  #backOff(leastMs) {
+    const delayMs = Math.max(leastMs, backoffMs(this.#env, this.#attempt));
     this.#attempt += 1;
     this.#retryLater(delayMs);
   }

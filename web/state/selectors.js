@@ -175,9 +175,32 @@ export function canPost(state, id) {
   return room !== undefined && room.joined && !room.archived;
 }
 
-/** @param {State} state @param {RoomView} room Name, topic, archive. The server has the last word. */
+// The server has the last word on each of these; here they keep buttons away that would be refused.
+
+/** @param {State} state @param {RoomView} room Its topic, and its name: of `general` for admins only. */
 export function canManageRoom(state, room) {
-  return room.kind !== "direct" && room.joined && (isAdmin(state) || !room.general);
+  return room.kind !== "direct" && (isAdmin(state) || (room.joined && !room.general));
+}
+
+/** @param {State} state @param {RoomView} room */
+export function canSetTopic(state, room) {
+  return room.kind !== "direct" && (isAdmin(state) || room.joined);
+}
+
+/** @param {State} state @param {RoomView} room Closing it, and opening it again. */
+export function canArchive(state, room) {
+  return room.kind !== "direct" && !room.general && isAdmin(state);
+}
+
+/** @param {State} state @param {RoomView} room */
+export function canAddMembers(state, room) {
+  return state.me !== null && room.kind !== "direct" && room.joined && !room.archived && !room.general;
+}
+
+/** @param {State} state @param {RoomView} room Who is in a private room can send others away; else admins. */
+export function canRemoveMembers(state, room) {
+  if (room.kind === "direct" || room.general) return false;
+  return isAdmin(state) || (room.kind === "private" && room.joined);
 }
 
 /** @param {State} state @param {RoomView} room */

@@ -203,6 +203,23 @@ describe("what must never be silent", () => {
     assert.equal(client.store.state.rooms.general?.unread, 2);
   });
 
+  it("bounds what it holds back while a snapshot is loading, and still misses nothing", async () => {
+    await inGeneral();
+    /** @type {() => void} */
+    let release = () => undefined;
+    server.gate = new Promise((resolve) => (release = resolve));
+    server.send({ type: "reset", reason: "behind", cursor: server.world.cursor });
+    await browser.clock.advance(20);
+    for (let at = 0; at < 6_000; at += 1) server.world.post(`m ${at}`);
+    server.gate = null;
+    release();
+    await browser.clock.advance(1_000);
+    assert.deepEqual(server.opened, ["websocket after k1.0", "websocket after k1.0"]);
+    assert.deepEqual([shown(), client.store.state.cursor], [said().slice(-50), "k1.6000"]);
+    assert.equal(client.store.state.rooms.general?.n, 6_000);
+    assert.deepEqual(env.reports, []);
+  });
+
   it("does not load everything in a storm when events keep missing", async () => {
     await inGeneral();
     server.calls = [];

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { initialState, reduce } from "../state/reduce.js";
 import { dayLabel, timelineRows } from "../state/rows.js";
 import {
-  canDelete, canEdit, canLeave, canPost, lastOwnMessage, messageById, roomMembers, roomName, sidebar, title, typingUsers, unreadTotal,
+  canAddMembers, canArchive, canDelete, canEdit, canLeave, canManageRoom, canPost, canRemoveMembers, canSetTopic, lastOwnMessage, messageById, roomMembers, roomName, sidebar, title, typingUsers, unreadTotal,
 } from "../state/selectors.js";
 import { statusLine } from "../state/status.js";
 import { message, room, user } from "./kit/workspace.js";
@@ -85,6 +85,16 @@ describe("who may do what", () => {
     assert.deepEqual(["general", "open", "random", "unknown"].map((id) => canPost(state, id)), [false, false, true, false]);
     assert.equal(canEdit(state, mine), false);
     assert.deepEqual([room("general"), room("random"), direct("d", ["ada", "bob"])].map((one) => canLeave(state, one)), [false, true, false]);
+  });
+
+  it("lets members name a room, admins close it, and those in a private one send others away", () => {
+    const rooms = [room("general"), room("random"), room("secret", { kind: "private" }), room("open", { joined: false }), direct("d", ["ada", "bob"])];
+    /** @param {typeof canArchive} may @param {string} who */
+    const where = (may, who) => rooms.filter((one) => may(loaded(rooms, who), one)).map(({ id }) => id);
+    assert.deepEqual([where(canManageRoom, "bob"), where(canSetTopic, "bob")], [["random", "secret"], ["general", "random", "secret"]]);
+    assert.deepEqual([where(canArchive, "bob"), where(canArchive, "ada")], [[], ["random", "secret", "open"]]);
+    assert.deepEqual([where(canRemoveMembers, "bob"), where(canRemoveMembers, "ada")], [["secret"], ["random", "secret", "open"]]);
+    assert.deepEqual(where(canAddMembers, "bob"), ["random", "secret"]);
   });
 
   it("finds the message that arrow-up edits", () => {

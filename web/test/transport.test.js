@@ -120,12 +120,11 @@ describe("getting in", () => {
   });
 
   it("gives the event stream its time when the silent WebSocket fails meanwhile", async () => {
-    server.modes.websocket = "hang";
+    server.modes.websocket = "refuse";
+    server.delayMs.websocket = 2_000;
     server.delayMs.sse = 3_000;
     transport.start();
-    await browser.clock.advance(2_000);
-    server.modes.websocket = "refuse";
-    await browser.clock.advance(3_000);
+    await browser.clock.advance(5_000);
     assert.equal(status.transport, "sse");
     assert.ok(!kinds().includes("batch"));
   });
@@ -325,6 +324,15 @@ describe("noticing and coming back", () => {
     assert.deepEqual(server.opened, []);
     await clock.advance(50);
     assert.equal(status.phase, "live");
+  });
+
+  it("waits as long as a refusal asks", async () => {
+    server.modes.websocket = "refuse";
+    server.status = 429;
+    server.retryAfterMs = 20_000;
+    transport.start();
+    await browser.clock.advance(100);
+    assert.deepEqual([status.phase, waits], ["reconnecting", [20_000]]);
   });
 
   it("stays away after a bye without a time", async () => {

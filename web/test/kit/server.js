@@ -23,6 +23,8 @@ export class FakeServer {
   delayMs = { websocket: LATENCY_MS, sse: LATENCY_MS, batch: LATENCY_MS };
   /** Status of every answer, if it is not 200. @type {number | null} */
   status = null;
+  /** How long a refusal asks to wait. @type {number | undefined} */
+  retryAfterMs = undefined;
   /** Commands that arrive, in order. @type {Command[]} */
   commands = [];
   /** What the next command gets in place of an answer. @type {("lose ack" | { status: number, code: string, retry: boolean })[]} */
@@ -56,7 +58,7 @@ export class FakeServer {
     this.opened.push(`websocket after ${url.searchParams.get("after")}`);
     const socket = new FakeSocket(this);
     const { websocket } = this.modes;
-    if (!online || websocket === "refuse") this.clock.setTimeout(() => socket.end(1006), LATENCY_MS);
+    if (!online || websocket === "refuse") this.clock.setTimeout(() => socket.end(1006), this.delayMs.websocket);
     else if (websocket === "ok") {
       this.clock.setTimeout(() => socket.accept(url.searchParams.get("after")), this.delayMs.websocket);
     }
@@ -99,7 +101,7 @@ export class FakeServer {
   async #chat(url, signal) {
     const kind = url.searchParams.get("mode") === "batch" ? "batch" : "sse";
     this.opened.push(`${kind} after ${url.searchParams.get("after")}`);
-    if (this.status !== null) return problem(this.status, "unavailable", true);
+    if (this.status !== null) return problem(this.status, "unavailable", true, this.retryAfterMs);
     if (this.modes[kind] === "refuse") return new Response("<p>426", { status: 426, headers: { "content-type": "text/html" } });
     if (this.modes[kind] === "hang") return new Promise((_, reject) => onAbort(signal, () => reject(signal?.reason)));
     await this.#wait(this.delayMs[kind] - LATENCY_MS, signal);
@@ -244,9 +246,10 @@ function block(frame) {
   return Buffer.from(`data: ${JSON.stringify(frame)}\n${id === null ? "" : `id: ${id}\n`}\n`);
 }
 
-/** @param {number} status @param {string} code @param {boolean} retry */
-function problem(status, code, retry) {
-  return Response.json({ type: `urn:switchback:error:${code}`, title: code, detail: code, status, code, retry }, { status });
+/** @param {number} status @param {string} code @param {boolean} retry @param {number} [retry_after_ms] */
+function problem(status, code, retry, retry_after_ms) {
+  const type = `urn:switchback:error:${code}`;
+  return Response.json({ type, title: code, detail: code, status, code, retry, retry_after_ms }, { status });
 }
 
 /** @param {AbortSignal | null} signal @param {() => void} then */
