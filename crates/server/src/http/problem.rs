@@ -13,6 +13,12 @@ use crate::ops::Refusal;
 
 const MS_PER_S: u64 = 1_000;
 
+/// What `Retry-After` says, in seconds: what the refusal knows, or a moment where it does not.
+pub(super) fn wait_s(code: ErrorCode, retry_after_ms: Option<u64>) -> Option<u64> {
+    let a_moment = (code == ErrorCode::Unavailable).then_some(1);
+    retry_after_ms.map(|wait_ms| wait_ms.div_ceil(MS_PER_S)).or(a_moment)
+}
+
 /// A refusal on its way to a program.
 #[derive(Debug)]
 pub(crate) struct Refused(Box<Problem>);
@@ -77,8 +83,7 @@ impl IntoResponse for Refused {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        let wait_s = problem.retry_after_ms.map(|wait_ms| wait_ms.div_ceil(MS_PER_S));
-        if let Some(wait_s) = wait_s.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1)) {
+        if let Some(wait_s) = wait_s(problem.code, problem.retry_after_ms) {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait_s));
         }
         response

@@ -98,7 +98,8 @@ impl Ops {
 
 /// Short texts are rendered here and now; long ones would hold up whoever shares this thread.
 async fn html(body: &str, known: HashMap<Handle, UserId>) -> Result<String, Refusal> {
-    if body.len() <= limits::RENDER_INLINE_BYTES && !body.contains("```") {
+    let may_hold_code = body.contains("```") || body.contains("~~~");
+    if body.len() <= limits::RENDER_INLINE_BYTES && !may_hold_code {
         return Ok(text::to_html(body, &known));
     }
     let body = body.to_owned();

@@ -21,6 +21,7 @@ use http::{HeaderMap, StatusCode};
 use switchback_core::wire::ErrorCode;
 
 use super::assets::assets;
+use super::problem::wait_s;
 use crate::app::App;
 use crate::limits;
 use crate::ops::Refusal;
@@ -105,8 +106,8 @@ fn headers(refusal: &Refusal) -> HeaderMap {
     if refusal.code() == ErrorCode::Unauthorized {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if let Some(wait_ms) = refusal.0.retry_after_ms {
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait_ms.div_ceil(1_000)));
+    if let Some(wait_s) = wait_s(refusal.code(), refusal.0.retry_after_ms) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait_s));
     }
     headers
 }

@@ -1,5 +1,7 @@
 //! Bad input, and what it gets.
 
+use axum::body::Body;
+use bytes::Bytes;
 use http::Method;
 use serde_json::json;
 
@@ -50,6 +52,21 @@ async fn too_long_bodies_are_told_the_limit() {
     let body = json!({ "kind": "public", "name": "a".repeat(81) });
     let got = site.post("/api/v1/rooms").bearer(&ada).json(&body).await;
     assert_eq!(got.assert_problem(413, "the limit is 80")["field"], "name");
+}
+
+#[tokio::test]
+async fn an_endless_body_is_given_up() {
+    let site = Site::of_a_team().await;
+    // The clock runs ahead as soon as everybody waits.
+    tokio::time::pause();
+    for (path, content_type) in
+        [("/api/v1/session", "application/json"), ("/sign-in", "application/x-www-form-urlencoded")]
+    {
+        let endless = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        let got = site.post(path).with_body(content_type, Body::from_stream(endless)).send().await;
+        let got = got.assert_status(503);
+        assert!(got.text().contains("longer than 30 s") && got.headers.contains_key("retry-after"), "{path}");
+    }
 }
 
 #[tokio::test]
