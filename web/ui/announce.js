@@ -47,7 +47,10 @@ export function createAnnouncer() {
     const last = timeline?.messages.at(-1)?.seq ?? null;
     if (state.view.room === room && newest !== null && timeline && !timeline.hasAfter) {
       const since = newest;
-      sayMessages(state, timeline.messages.filter((message) => message.seq > since));
+      sayMessages(
+        state,
+        timeline.messages.filter((message) => message.seq > since),
+      );
     }
     room = state.view.room;
     newest = timeline && !timeline.loading ? (last ?? 0) : null;

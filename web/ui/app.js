@@ -161,7 +161,8 @@ class Screen {
     const before = this.#room;
     const { room } = state.view;
     this.#room = room !== null && state.rooms[room] ? room : null;
-    if (before !== null && this.#room === null && this.ui.place === "room" && this.ui.missing === null) this.go.home();
+    if (before !== null && this.#room === null && this.ui.place === "room" && this.ui.missing === null)
+      this.go.home();
   }
 
   /**
@@ -170,7 +171,8 @@ class Screen {
    * @param {State} state
    */
   #keepTicking(state) {
-    const needed = state.status.phase !== "live" || Object.values(state.typing).some((who) => Object.keys(who).length);
+    const needed =
+      state.status.phase !== "live" || Object.values(state.typing).some((who) => Object.keys(who).length);
     if (needed && this.#ticking === undefined) {
       this.set({ now: Date.now() });
       this.#ticking = setInterval(() => this.set({ now: Date.now() }), TICK_MS);

@@ -40,7 +40,9 @@ export function colourOf(id) {
  * @param {string} [size] a class: `small`
  */
 export function avatar(user, size = "") {
-  return html`<span class="avatar colour-${colourOf(user.id)} ${size}" aria-hidden="true">${initials(user.name)}</span>`;
+  return html`<span class="avatar colour-${colourOf(user.id)} ${size}" aria-hidden="true"
+    >${initials(user.name)}</span
+  >`;
 }
 
 /**
@@ -50,5 +52,7 @@ export function avatar(user, size = "") {
  */
 export function presenceDot(presence, spoken = true) {
   if (!presence) return nothing;
-  return html`<span class="presence ${presence}">${spoken ? html`<span class="visually-hidden">(${presence})</span>` : nothing}</span>`;
+  return html`<span class="presence ${presence}"
+    >${spoken ? html`<span class="visually-hidden">(${presence})</span>` : nothing}</span
+  >`;
 }

@@ -44,19 +44,29 @@ function about(room) {
 function firstSteps(app, state, room) {
   const alone = Object.values(state.users).filter((user) => user.active).length < 2;
   return html`<ol class="first-steps">
-    ${alone && isAdmin(state)
-      ? html`<li>
-          <span>Nobody else is here yet. Make a link and send it to your team.</span>
-          <button class="button primary small" @click=${() => app.open({ kind: "invite" })}>Invite your team</button>
-        </li>`
-      : nothing}
-    ${!room.general && !alone
-      ? html`<li>
-          <span>Bring in the people it is for.</span>
-          <button class="button small" @click=${() => app.open({ kind: "add-people", room: room.id })}>Add people</button>
-        </li>`
-      : nothing}
-    <li><span>Write the first message below. <kbd>@</kbd> mentions somebody, <kbd>:</kbd> finds an emoji.</span></li>
+    ${
+      alone && isAdmin(state)
+        ? html`<li>
+            <span>Nobody else is here yet. Make a link and send it to your team.</span>
+            <button class="button primary small" @click=${() => app.open({ kind: "invite" })}>
+              Invite your team
+            </button>
+          </li>`
+        : nothing
+    }
+    ${
+      !room.general && !alone
+        ? html`<li>
+            <span>Bring in the people it is for.</span>
+            <button class="button small" @click=${() => app.open({ kind: "add-people", room: room.id })}>
+              Add people
+            </button>
+          </li>`
+        : nothing
+    }
+    <li>
+      <span>Write the first message below. <kbd>@</kbd> mentions somebody, <kbd>:</kbd> finds an emoji.</span>
+    </li>
     <li>
       <span>Make a room for each subject; it keeps talk in its place.</span>
       <button class="button small" @click=${() => app.open({ kind: "new-room" })}>New room</button>
@@ -75,11 +85,13 @@ function directBeginning(state, room) {
     <div class="beginning-faces">${shown.map((user) => avatar(user))}</div>
     <h2>${roomName(state, room)}</h2>
     <p>
-      ${peers.length === 0
-        ? "Only you can read this: a place for notes and for drafts."
-        : peers.length === 1
-          ? "This conversation is between the two of you."
-          : "Only the people in this conversation can read it."}
+      ${
+        peers.length === 0
+          ? "Only you can read this: a place for notes and for drafts."
+          : peers.length === 1
+            ? "This conversation is between the two of you."
+            : "Only the people in this conversation can read it."
+      }
     </p>
   </div>`;
 }

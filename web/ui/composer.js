@@ -31,7 +31,12 @@ const encoder = new TextEncoder();
 
 export class ComposerElement extends LitElement {
   /** @override */
-  static properties = { app: { attribute: false }, state: { attribute: false }, ui: { attribute: false }, bytes: { state: true } };
+  static properties = {
+    app: { attribute: false },
+    state: { attribute: false },
+    ui: { attribute: false },
+    bytes: { state: true },
+  };
 
   /** @type {RoomId | null} the room whose draft is in the field */
   #room = null;
@@ -63,7 +68,8 @@ export class ComposerElement extends LitElement {
     const draft = this.state.drafts[room]?.body ?? "";
     this.#box.setText(draft);
     this.bytes = encoder.encode(draft).length;
-    if (!this.ui.narrow && this.ui.dialogs.length === 0 && this.state.view.focus === null && !inTimeline()) focusComposer();
+    if (!this.ui.narrow && this.ui.dialogs.length === 0 && this.state.view.focus === null && !inTimeline())
+      focusComposer();
   }
 
   #text(/** @type {string} */ text) {
@@ -143,8 +149,18 @@ export class ComposerElement extends LitElement {
           .onCancel=${() => this.#cancel()}
           .onUp=${() => this.#editLast()}
         ></sb-textbox>
-        <button class="icon-button" aria-label="Emoji" title="Emoji" @click=${this.#pickEmoji}>${icon("emoji")}</button>
-        <button class="icon-button send" aria-label="Send" title="Send (Enter)" ?disabled=${over} @click=${this.#send}>${icon("send")}</button>
+        <button class="icon-button" aria-label="Emoji" title="Emoji" @click=${this.#pickEmoji}>
+          ${icon("emoji")}
+        </button>
+        <button
+          class="icon-button send"
+          aria-label="Send"
+          title="Send (Enter)"
+          ?disabled=${over}
+          @click=${this.#send}
+        >
+          ${icon("send")}
+        </button>
       </div>
       <div class="composer-foot">
         <p class="typing" aria-hidden=${this.#typing(room) === ""}>${this.#typing(room)}</p>
@@ -154,14 +170,19 @@ export class ComposerElement extends LitElement {
   }
 
   #replyBar() {
-    const id = this.state.view.room === null ? null : (this.state.drafts[this.state.view.room]?.reply_to ?? null);
+    const id =
+      this.state.view.room === null ? null : (this.state.drafts[this.state.view.room]?.reply_to ?? null);
     const message = id === null ? null : messageById(this.state, id);
     if (id === null) return nothing;
     const author = message ? (this.state.users[message.author]?.name ?? "somebody") : "a message";
     return html`<div class="reply-bar">
       ${icon("reply")}
-      <span class="reply-to">Reply to <strong>${author}</strong> <span class="soft">${excerpt(message?.body ?? "")}</span></span>
-      <button class="icon-button" aria-label="Cancel reply" title="Cancel (Esc)" @click=${this.#endReply}>${icon("close")}</button>
+      <span class="reply-to"
+        >Reply to <strong>${author}</strong> <span class="soft">${excerpt(message?.body ?? "")}</span></span
+      >
+      <button class="icon-button" aria-label="Cancel reply" title="Cancel (Esc)" @click=${this.#endReply}>
+        ${icon("close")}
+      </button>
     </div>`;
   }
 
@@ -176,13 +197,18 @@ export class ComposerElement extends LitElement {
   /** @param {boolean} over */
   #hint(over) {
     if (over) {
-      return html`<p class="composer-hint bad" id="composer-hint" role="alert">Too long by ${this.bytes - BODY_BYTES_MAX} characters. Send it in parts.</p>`;
+      return html`<p class="composer-hint bad" id="composer-hint" role="alert">
+        Too long by ${this.bytes - BODY_BYTES_MAX} characters. Send it in parts.
+      </p>`;
     }
     if (this.bytes > BODY_BYTES_HINT) {
-      return html`<p class="composer-hint" id="composer-hint">${BODY_BYTES_MAX - this.bytes} characters left</p>`;
+      return html`<p class="composer-hint" id="composer-hint">
+        ${BODY_BYTES_MAX - this.bytes} characters left
+      </p>`;
     }
     return html`<p class="composer-hint markdown" id="composer-hint">
-      <strong>**bold**</strong> <em>*italic*</em> <code>\`code\`</code> <span>&gt; quote</span> <span>- list</span>
+      <strong>**bold**</strong> <em>*italic*</em> <code>\`code\`</code> <span>&gt; quote</span>
+      <span>- list</span>
     </p>`;
   }
 }

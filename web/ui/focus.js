@@ -16,7 +16,8 @@ export function isField(target) {
   return (
     target instanceof HTMLTextAreaElement ||
     target instanceof HTMLSelectElement ||
-    (target instanceof HTMLInputElement && !["checkbox", "radio", "button", "submit"].includes(target.type)) ||
+    (target instanceof HTMLInputElement &&
+      !["checkbox", "radio", "button", "submit"].includes(target.type)) ||
     (target instanceof HTMLElement && target.isContentEditable)
   );
 }

@@ -31,7 +31,8 @@ const SHAPES = /** @type {const} */ ({
   menu: "M3.5 6h13M3.5 10h13M3.5 14h13",
   message: "M3.5 4.5h13v9H9L5.5 16.5v-3h-2z",
   more: "M3.9 10a.6.6 0 1 0 1.2 0 .6.6 0 1 0-1.2 0M9.4 10a.6.6 0 1 0 1.2 0 .6.6 0 1 0-1.2 0M14.9 10a.6.6 0 1 0 1.2 0 .6.6 0 1 0-1.2 0",
-  people: "M7.5 4a2.7 2.7 0 1 0 0 5.4 2.7 2.7 0 0 0 0-5.4zM2.5 16c0-3 2-4.6 5-4.6s5 1.6 5 4.6M13 4.3a2.6 2.6 0 0 1 0 4.9M14.5 11.7c2 .5 3 2 3 4.3",
+  people:
+    "M7.5 4a2.7 2.7 0 1 0 0 5.4 2.7 2.7 0 0 0 0-5.4zM2.5 16c0-3 2-4.6 5-4.6s5 1.6 5 4.6M13 4.3a2.6 2.6 0 0 1 0 4.9M14.5 11.7c2 .5 3 2 3 4.3",
   reply: "M8 5 3.5 9.5 8 14M3.5 9.5H12c3 0 4.5 1.8 4.5 5.5",
   search: "M8.8 3.5a5.3 5.3 0 1 0 0 10.6 5.3 5.3 0 0 0 0-10.6zM12.7 12.7 17 17",
   send: "M3.5 4 17 10 3.5 16l1.7-6zM5.2 10H10",
@@ -44,8 +45,22 @@ const SHAPES = /** @type {const} */ ({
  * @returns {TemplateResult}
  */
 export function icon(name) {
-  return html`<svg class="icon" width="20" height="20" viewBox="0 0 20 20" aria-hidden="true" focusable="false">
-    <path d=${SHAPES[name]} fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round" />
+  return html`<svg
+    class="icon"
+    width="20"
+    height="20"
+    viewBox="0 0 20 20"
+    aria-hidden="true"
+    focusable="false"
+  >
+    <path
+      d=${SHAPES[name]}
+      fill="none"
+      stroke="currentColor"
+      stroke-width="1.6"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+    />
   </svg>`;
 }
 
@@ -55,7 +70,14 @@ export function icon(name) {
  * @returns {TemplateResult}
  */
 export function mark() {
-  return html`<svg class="mark" width="28" height="28" viewBox="6 6 52 52" aria-hidden="true" focusable="false">
+  return html`<svg
+    class="mark"
+    width="28"
+    height="28"
+    viewBox="6 6 52 52"
+    aria-hidden="true"
+    focusable="false"
+  >
     <g fill="none" stroke-width="6" stroke-linecap="round">
       <path class="mark-low" d="M12 52.5 51 46M15 34.5 47 24" />
       <path class="mark-high" d="M51 46 15 34.5M47 24 22 12.5" />

@@ -31,12 +31,26 @@ export function memberPanel(app, state) {
   return html`<aside class="panel" aria-label="Members of ${roomName(state, room)}">
     <header class="panel-head">
       <h2>Members</h2>
-      <button class="icon-button" aria-label="Close the list of members" @click=${() => app.set({ panel: false })}>${icon("close")}</button>
+      <button
+        class="icon-button"
+        aria-label="Close the list of members"
+        @click=${() => app.set({ panel: false })}
+      >
+        ${icon("close")}
+      </button>
     </header>
     ${mayAdd ? html`<button class="button small" @click=${() => app.open({ kind: "add-people", room: room.id })}>${icon("userAdd")} Add people</button>` : nothing}
-    ${members === null
-      ? html`<p class="hint" role="status">Loading…</p>`
-      : html`<ul role="list" class="people">${repeat(sorted(state, members), (user) => user.id, (user) => memberView(app, state, room, user))}</ul>`}
+    ${
+      members === null
+        ? html`<p class="hint" role="status">Loading…</p>`
+        : html`<ul role="list" class="people">
+            ${repeat(
+              sorted(state, members),
+              (user) => user.id,
+              (user) => memberView(app, state, room, user),
+            )}
+          </ul>`
+    }
     ${room.general ? html`<p class="hint">Everybody in the workspace is in this room.${isAdmin(state) ? html` <button class="link-button" @click=${() => app.open({ kind: "invite" })}>Invite people</button>` : nothing}</p>` : nothing}
   </aside>`;
 }
@@ -77,10 +91,14 @@ function memberView(app, state, room, user) {
   const me = user.id === state.me?.id;
   const mayRemove = !me && room.kind !== "direct" && !room.general && canManageRoom(state, room);
   return html`<li class="person">
-    <span class="with-presence">${avatar(user, "small")}${presenceDot(state.presence[user.id] ?? "offline", false)}</span>
+    <span class="with-presence"
+      >${avatar(user, "small")}${presenceDot(state.presence[user.id] ?? "offline", false)}</span
+    >
     <span class="person-name">
       <span>${user.name}${me ? " (you)" : ""}</span>
-      <span class="soft">@${user.handle}<span class="visually-hidden">, ${state.presence[user.id] ?? "offline"}</span></span>
+      <span class="soft"
+        >@${user.handle}<span class="visually-hidden">, ${state.presence[user.id] ?? "offline"}</span></span
+      >
     </span>
     ${me ? nothing : html`<button class="icon-button" aria-label="Message ${user.name}" title="Message" @click=${() => talkTo(app, user)}>${icon("message")}</button>`}
     ${mayRemove ? html`<button class="icon-button" aria-label="Remove ${user.name} from this room" title="Remove" @click=${() => remove(app, room, user)}>${icon("close")}</button>` : nothing}

@@ -90,11 +90,13 @@ export class MenuElement extends LitElement {
     return html`<div class="menu" popover="manual" @keydown=${this.#onKey}>
       ${head ?? nothing}
       <div role="menu" aria-label=${label}>
-        ${emoji
-          ? html`<div class="menu-emoji" role="group" aria-label="React">
-              ${emoji.chars.map((char) => html`<button role="menuitem" tabindex="-1" aria-label="React with ${char}" @click=${() => this.#run(() => emoji.choose(char))}>${char}</button>`)}
-            </div>`
-          : nothing}
+        ${
+          emoji
+            ? html`<div class="menu-emoji" role="group" aria-label="React">
+                ${emoji.chars.map((char) => html`<button role="menuitem" tabindex="-1" aria-label="React with ${char}" @click=${() => this.#run(() => emoji.choose(char))}>${char}</button>`)}
+              </div>`
+            : nothing
+        }
         ${items.map((item) => this.#item(item))}
       </div>
     </div>`;
@@ -103,7 +105,12 @@ export class MenuElement extends LitElement {
   /** @param {MenuItem} item */
   #item(item) {
     return html`${item.apart ? html`<hr />` : nothing}
-      <button role="menuitem" tabindex="-1" class="menu-item ${item.danger ? "danger" : ""}" @click=${() => this.#run(item.run)}>
+      <button
+        role="menuitem"
+        tabindex="-1"
+        class="menu-item ${item.danger ? "danger" : ""}"
+        @click=${() => this.#run(item.run)}
+      >
         ${item.icon ?? nothing}<span class="menu-label">${item.label}</span>
         ${item.key ? html`<kbd aria-hidden="true">${item.key}</kbd>` : nothing}
       </button>`;
@@ -127,7 +134,9 @@ function target(items, at, key) {
   if (key.length !== 1 || key === " ") return undefined;
   const wanted = key.toLocaleLowerCase();
   const order = [...items.slice(at + 1), ...items.slice(0, at + 1)];
-  const found = order.find((item) => item.querySelector(".menu-label")?.textContent?.toLocaleLowerCase().startsWith(wanted));
+  const found = order.find((item) =>
+    item.querySelector(".menu-label")?.textContent?.toLocaleLowerCase().startsWith(wanted),
+  );
   return found ? items.indexOf(found) : undefined;
 }
 

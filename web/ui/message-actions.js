@@ -53,7 +53,10 @@ export function edit(app, message) {
  */
 export function reactFrom(app, message, anchor) {
   if (message.deleted || !mayPost(app, message)) return;
-  app.set({ menu: null, picker: { anchor, choose: (char) => void app.run(app.actions.react(message.id, char, true)) } });
+  app.set({
+    menu: null,
+    picker: { anchor, choose: (char) => void app.run(app.actions.react(message.id, char, true)) },
+  });
 }
 
 /**
@@ -87,7 +90,14 @@ export function openMessageMenu(app, message, anchor) {
       label: "Message",
       anchor,
       items: messageItems(app, message, anchor),
-      ...(post ? { emoji: { chars: COMMON_REACTIONS, choose: (char) => void app.run(app.actions.toggleReaction(message.id, char)) } } : {}),
+      ...(post
+        ? {
+            emoji: {
+              chars: COMMON_REACTIONS,
+              choose: (char) => void app.run(app.actions.toggleReaction(message.id, char)),
+            },
+          }
+        : {}),
     },
   });
 }
@@ -104,11 +114,27 @@ function messageItems(app, message, anchor) {
   /** @type {(MenuItem | false)[]} */
   const items = [
     post && { label: "Reply", icon: icon("reply"), key: "R", run: () => reply(app, message) },
-    post && { label: "Add reaction…", icon: icon("emoji"), key: "+", run: () => reactFrom(app, message, anchor) },
+    post && {
+      label: "Add reaction…",
+      icon: icon("emoji"),
+      key: "+",
+      run: () => reactFrom(app, message, anchor),
+    },
     canEdit(state, message) && { label: "Edit", icon: icon("edit"), key: "E", run: () => edit(app, message) },
     { label: "Copy text", icon: icon("copy"), run: () => void copyText(app, message.body, "Text copied.") },
-    { label: "Copy link", icon: icon("link"), run: () => void copyText(app, `${location.origin}/message/${message.id}`, "Link copied.") },
-    canDelete(state, message) && { label: "Delete", icon: icon("trash"), key: "Del", danger: true, apart: true, run: () => confirmDelete(app, message) },
+    {
+      label: "Copy link",
+      icon: icon("link"),
+      run: () => void copyText(app, `${location.origin}/message/${message.id}`, "Link copied."),
+    },
+    canDelete(state, message) && {
+      label: "Delete",
+      icon: icon("trash"),
+      key: "Del",
+      danger: true,
+      apart: true,
+      run: () => confirmDelete(app, message),
+    },
   ];
   return items.filter((item) => item !== false);
 }

@@ -3,8 +3,8 @@
  *
  * Why the HTML is trusted: the server has rendered and sanitized it, once, from Markdown. It enters
  * the page through the one Trusted Types policy made for it, and nothing else may use that policy.
- * Here it gets what depends on the reader: which mention means oneself, where links open, names for
- * what has none.
+ * Here it gets what depends on the reader: which mention means oneself, where links open, and
+ * frames for what may be wider than the page.
  */
 
 import { copyText } from "./clipboard.js";
@@ -20,7 +20,9 @@ const policy = makePolicy();
 /** @returns {Policy} */
 function makePolicy() {
   const rules = { createHTML: (/** @type {string} */ html) => html };
-  const factory = /** @type {{ trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } }} */ (globalThis).trustedTypes;
+  const factory = /** @type {{ trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } }} */ (
+    globalThis
+  ).trustedTypes;
   return factory ? factory.createPolicy("switchback-message", rules) : rules;
 }
 
@@ -39,9 +41,6 @@ export function messageBody(app, html, me) {
     mention.classList.toggle("me", mine);
   }
   for (const link of body.querySelectorAll("a[href]")) openApart(link);
-  for (const box of body.querySelectorAll('input[type="checkbox"]')) {
-    box.setAttribute("aria-label", box.hasAttribute("checked") ? "Done" : "To do");
-  }
   for (const block of body.querySelectorAll("pre")) frameCode(app, block);
   for (const table of body.querySelectorAll("table")) frame(table, "table-scroll", "Table");
   return body;

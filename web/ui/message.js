@@ -42,12 +42,28 @@ const MICROS_PER_MILLI = 1_000;
 export function rowView(app, state, row, look) {
   if (row.kind === "day") return dayView(row.key, row.at);
   if (row.kind === "unread") {
-    return html`<div class="unread-line" role="separator" aria-label="New messages" data-key=${row.key}><span aria-hidden="true">New</span></div>`;
+    return html`<div class="unread-line" role="separator" aria-label="New messages" data-key=${row.key}>
+      <span aria-hidden="true">New</span>
+    </div>`;
   }
   const { active, lit, editing, canPost } = look;
-  if (row.kind === "pending") return guard([row.pending, row.author, row.head, active, state.users], () => pendingView(app, state, row, active));
+  if (row.kind === "pending")
+    return guard([row.pending, row.author, row.head, active, state.users], () =>
+      pendingView(app, state, row, active),
+    );
   return guard(
-    [row.message, row.author, row.head, active, lit, editing, canPost, state.users, state.me, editing && state],
+    [
+      row.message,
+      row.author,
+      row.head,
+      active,
+      lit,
+      editing,
+      canPost,
+      state.users,
+      state.me,
+      editing && state,
+    ],
     () => messageView(app, state, row, look),
   );
 }
@@ -58,7 +74,9 @@ export function rowView(app, state, row, look) {
  */
 function dayView(key, at) {
   const label = dayLabel(at, Date.now());
-  return html`<div class="day-line" role="separator" aria-label=${label} data-key=${key}><span aria-hidden="true">${label}</span></div>`;
+  return html`<div class="day-line" role="separator" aria-label=${label} data-key=${key}>
+    <span aria-hidden="true">${label}</span>
+  </div>`;
 }
 
 /**
@@ -108,7 +126,12 @@ function messageView(app, state, row, look) {
  */
 function timeLink(message, shown, id, active) {
   const iso = new Date(message.at / MICROS_PER_MILLI).toISOString();
-  return html`<a class="time ${shown ? "" : "on-hover"}" id=${id} href="/message/${message.id}" title=${fullTimeLabel(message.at)} tabindex=${active ? 0 : -1}
+  return html`<a
+    class="time ${shown ? "" : "on-hover"}"
+    id=${id}
+    href="/message/${message.id}"
+    title=${fullTimeLabel(message.at)}
+    tabindex=${active ? 0 : -1}
     ><time datetime=${iso}>${timeLabel(message.at)}</time></a
   >`;
 }
@@ -152,14 +175,49 @@ function toolbar(app, message, look) {
   /** @param {MouseEvent} event */
   const anchor = (event) => /** @type {HTMLElement} */ (event.currentTarget);
   return html`<div class="toolbar" role="group" aria-label="Actions">
-    ${look.canPost
-      ? html`${quickReactions().map(
-            (emoji) => html`<button class="icon-button quick" tabindex=${tab} aria-label="React with ${emoji}" @click=${() => app.run(app.actions.toggleReaction(message.id, emoji))}>${emoji}</button>`,
-          )}
-          <button class="icon-button" tabindex=${tab} aria-label="Add reaction" title="Add reaction (+)" @click=${/** @param {MouseEvent} event */ (event) => reactFrom(app, message, anchor(event))}>${icon("emoji")}</button>
-          <button class="icon-button" tabindex=${tab} aria-label="Reply" title="Reply (R)" @click=${() => reply(app, message)}>${icon("reply")}</button>`
-      : nothing}
-    <button class="icon-button" tabindex=${tab} aria-label="More actions" title="More (Enter)" aria-haspopup="menu" @click=${/** @param {MouseEvent} event */ (event) => openMessageMenu(app, message, anchor(event))}>${icon("more")}</button>
+    ${
+      look.canPost
+        ? html`${quickReactions().map(
+              (emoji) =>
+                html`<button
+                  class="icon-button quick"
+                  tabindex=${tab}
+                  aria-label="React with ${emoji}"
+                  @click=${() => app.run(app.actions.toggleReaction(message.id, emoji))}
+                >
+                  ${emoji}
+                </button>`,
+            )}
+            <button
+              class="icon-button"
+              tabindex=${tab}
+              aria-label="Add reaction"
+              title="Add reaction (+)"
+              @click=${/** @param {MouseEvent} event */ (event) => reactFrom(app, message, anchor(event))}
+            >
+              ${icon("emoji")}
+            </button>
+            <button
+              class="icon-button"
+              tabindex=${tab}
+              aria-label="Reply"
+              title="Reply (R)"
+              @click=${() => reply(app, message)}
+            >
+              ${icon("reply")}
+            </button>`
+        : nothing
+    }
+    <button
+      class="icon-button"
+      tabindex=${tab}
+      aria-label="More actions"
+      title="More (Enter)"
+      aria-haspopup="menu"
+      @click=${/** @param {MouseEvent} event */ (event) => openMessageMenu(app, message, anchor(event))}
+    >
+      ${icon("more")}
+    </button>
   </div>`;
 }
 
@@ -185,16 +243,22 @@ function pendingView(app, state, row, active) {
   >
     <div class="gutter">${head ? avatar(author) : nothing}</div>
     <div class="content">
-      <div class=${head ? "byline" : "visually-hidden"}><span class="author" id="${id}-author">${author.name}</span></div>
+      <div class=${head ? "byline" : "visually-hidden"}>
+        <span class="author" id="${id}-author">${author.name}</span>
+      </div>
       ${pendingQuote(state, pending.reply_to, pending.room)}
       <div class="body plain" id="${id}-text">${pending.body}</div>
-      ${failed
-        ? html`<p class="send-error">
-            <span id="${id}-state">Not sent: ${pending.error ?? "the server refused it"}</span>
-            <button class="link-button" @click=${() => app.actions.retry(pending.nonce)}>Retry</button>
-            <button class="link-button danger" @click=${() => app.actions.discard(pending.nonce)}>Discard</button>
-          </p>`
-        : html`<span class="visually-hidden" id="${id}-state">sending</span>`}
+      ${
+        failed
+          ? html`<p class="send-error">
+              <span id="${id}-state">Not sent: ${pending.error ?? "the server refused it"}</span>
+              <button class="link-button" @click=${() => app.actions.retry(pending.nonce)}>Retry</button>
+              <button class="link-button danger" @click=${() => app.actions.discard(pending.nonce)}>
+                Discard
+              </button>
+            </p>`
+          : html`<span class="visually-hidden" id="${id}-state">sending</span>`
+      }
     </div>
   </article>`;
 }
@@ -207,5 +271,9 @@ function pendingView(app, state, row, active) {
 function pendingQuote(state, id, room) {
   const message = id === null ? undefined : state.timelines[room]?.messages.find((one) => one.id === id);
   if (!message) return nothing;
-  return quoteView(state, { id: message.id, author: message.author, excerpt: message.body, deleted: message.deleted }, false);
+  return quoteView(
+    state,
+    { id: message.id, author: message.author, excerpt: message.body, deleted: message.deleted },
+    false,
+  );
 }

@@ -17,7 +17,12 @@ const FOUND_MAX = 400;
 
 export class PickerElement extends LitElement {
   /** @override */
-  static properties = { app: { attribute: false }, picker: { attribute: false }, query: { state: true }, chosen: { state: true } };
+  static properties = {
+    app: { attribute: false },
+    picker: { attribute: false },
+    query: { state: true },
+    chosen: { state: true },
+  };
 
   /** @type {Picker | null} */
   #shown = null;
@@ -77,7 +82,12 @@ export class PickerElement extends LitElement {
   /** @param {KeyboardEvent} event */
   #onKey(event) {
     const found = this.#found();
-    const steps = /** @type {Record<string, number>} */ ({ ArrowRight: 1, ArrowLeft: -1, ArrowDown: COLUMNS, ArrowUp: -COLUMNS });
+    const steps = /** @type {Record<string, number>} */ ({
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      ArrowDown: COLUMNS,
+      ArrowUp: -COLUMNS,
+    });
     const step = steps[event.key];
     const emoji = found[this.chosen];
     if (step !== undefined) this.chosen = Math.max(0, Math.min(found.length - 1, this.chosen + step));
@@ -98,7 +108,13 @@ export class PickerElement extends LitElement {
   render() {
     const found = this.#found();
     const active = found.length > 0 ? `emoji-${this.chosen}` : "";
-    return html`<div class="picker" popover="manual" role="dialog" aria-label="Choose an emoji" @keydown=${this.#onKey}>
+    return html`<div
+      class="picker"
+      popover="manual"
+      role="dialog"
+      aria-label="Choose an emoji"
+      @keydown=${this.#onKey}
+    >
       <input
         class="input"
         type="text"
@@ -114,7 +130,9 @@ export class PickerElement extends LitElement {
       <div class="picker-grid" role="listbox" id="emoji-grid" aria-label="Emoji">
         ${found.map((emoji, at) => this.#emoji(emoji, at))}
       </div>
-      <p class="picker-name" aria-live="polite">${found[this.chosen]?.name.replaceAll("_", " ") ?? "No emoji of this name"}</p>
+      <p class="picker-name" aria-live="polite">
+        ${found[this.chosen]?.name.replaceAll("_", " ") ?? "No emoji of this name"}
+      </p>
     </div>`;
   }
 

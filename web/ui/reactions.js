@@ -26,10 +26,24 @@ const names = new Map(EMOJI.map(({ char, name }) => [char, name]));
 export function reactionsView(app, state, message, look) {
   if (message.deleted || message.reactions.length === 0) return nothing;
   return html`<div class="reactions" role="group" aria-label="Reactions">
-    ${repeat(message.reactions, (reaction) => reaction.emoji, (reaction) => reactionView(app, state, message, reaction, look))}
-    ${look.canPost
-      ? html`<button class="reaction add" tabindex=${look.active ? 0 : -1} aria-label="Add reaction" title="Add reaction" @click=${/** @param {MouseEvent} event */ (event) => reactFrom(app, message, /** @type {HTMLElement} */ (event.currentTarget))}>${icon("emoji")}</button>`
-      : nothing}
+    ${repeat(
+      message.reactions,
+      (reaction) => reaction.emoji,
+      (reaction) => reactionView(app, state, message, reaction, look),
+    )}
+    ${
+      look.canPost
+        ? html`<button
+            class="reaction add"
+            tabindex=${look.active ? 0 : -1}
+            aria-label="Add reaction"
+            title="Add reaction"
+            @click=${/** @param {MouseEvent} event */ (event) => reactFrom(app, message, /** @type {HTMLElement} */ (event.currentTarget))}
+          >
+            ${icon("emoji")}
+          </button>`
+        : nothing
+    }
   </div>`;
 }
 
@@ -54,7 +68,8 @@ function reactionView(app, state, message, reaction, look) {
     ?disabled=${!look.canPost}
     @click=${() => app.run(app.actions.toggleReaction(message.id, emoji))}
   >
-    <span class="reaction-emoji" aria-hidden="true">${emoji}</span><span class="reaction-count" aria-hidden="true">${users.length}</span>
+    <span class="reaction-emoji" aria-hidden="true">${emoji}</span
+    ><span class="reaction-count" aria-hidden="true">${users.length}</span>
   </button>`;
 }
 
@@ -67,7 +82,9 @@ function reactionView(app, state, message, reaction, look) {
 function people(state, reaction) {
   const me = state.me?.id;
   const sorted = [...reaction.users].sort((a, b) => Number(b === me) - Number(a === me));
-  const shown = sorted.slice(0, NAMES_SHOWN).map((id) => (id === me ? "you" : (state.users[id]?.name ?? "somebody")));
+  const shown = sorted
+    .slice(0, NAMES_SHOWN)
+    .map((id) => (id === me ? "you" : (state.users[id]?.name ?? "somebody")));
   const more = sorted.length - shown.length;
   if (more > 0) shown.push(more === 1 ? "one other" : `${more} others`);
   return joinNames(shown);

@@ -2,10 +2,11 @@
  * The line above a conversation: where one is, what it is about, who is there, and what can be done.
  */
 
-import { canLeave, canManageRoom, canPost, roomName } from "../state/selectors.js";
+import { canLeave, canManageRoom, canPost, peerPresence, roomName } from "../state/selectors.js";
 import { html, nothing } from "../vendor/lit.js";
-import { icon } from "./icons.js";
+import { presenceDot } from "./avatar.js";
 import { copyText } from "./clipboard.js";
+import { icon } from "./icons.js";
 
 /** @import { RoomView } from "../types.js" */
 /** @import { State } from "../state/shape.js" */
@@ -22,7 +23,7 @@ export function roomHeader(app, state, room) {
   return html`<header class="room-head">
     ${app.ui.narrow ? html`<button class="icon-button back" aria-label="Back to the list of rooms" @click=${app.go.home}>${icon("back")}</button>` : nothing}
     <div class="room-title">
-      <h1 id="room-name">${kindIcon(room)}<span>${name}</span></h1>
+      <h1>${kindIcon(room)}<span>${name}</span>${presenceDot(peerPresence(state, room))}</h1>
       ${topicView(app, state, room)}
     </div>
     <button
@@ -34,7 +35,13 @@ export function roomHeader(app, state, room) {
     >
       ${icon("people")}<span aria-hidden="true">${count}</span>
     </button>
-    <button class="icon-button" aria-label="Room menu" aria-haspopup="menu" aria-expanded=${app.ui.menu?.label === "Room"} @click=${/** @param {MouseEvent} event */ (event) => openMenu(app, state, room, event)}>
+    <button
+      class="icon-button"
+      aria-label="Room menu"
+      aria-haspopup="menu"
+      aria-expanded=${app.ui.menu?.label === "Room"}
+      @click=${/** @param {MouseEvent} event */ (event) => openMenu(app, state, room, event)}
+    >
       ${icon("more")}
     </button>
   </header>`;
@@ -58,7 +65,9 @@ function topicView(app, state, room) {
   if (room.archived) return html`<p class="topic">Archived. ${room.topic}</p>`;
   if (!may) return room.topic ? html`<p class="topic" title=${room.topic}>${room.topic}</p>` : nothing;
   return html`<p class="topic">
-    <button class="topic-button" title="Change the topic" @click=${edit}>${room.topic || "Add a topic"}</button>
+    <button class="topic-button" title="Change the topic" @click=${edit}>
+      ${room.topic || "Add a topic"}
+    </button>
   </p>`;
 }
 
@@ -86,12 +95,39 @@ function roomItems(app, state, room) {
   const items = [
     { label: "Members", icon: icon("people"), run: () => app.set({ panel: true }) },
     { label: "Mark as read", icon: icon("check"), key: "Esc", run: () => app.actions.markRead(id) },
-    { label: "Copy link", icon: icon("link"), run: () => void copyText(app, `${location.origin}/room/${id}`, "Link copied.") },
-    canPost(state, room.id) && room.kind !== "direct" && !room.general && { label: "Add people", icon: icon("userAdd"), run: () => app.open({ kind: "add-people", room: id }) },
-    manage && !room.archived && { label: "Rename", icon: icon("edit"), apart: true, run: () => app.open({ kind: "edit-room", room: id, field: "name" }) },
-    manage && !room.archived && { label: "Change topic", icon: icon("info"), run: () => app.open({ kind: "edit-room", room: id, field: "topic" }) },
+    {
+      label: "Copy link",
+      icon: icon("link"),
+      run: () => void copyText(app, `${location.origin}/room/${id}`, "Link copied."),
+    },
+    canPost(state, room.id) &&
+      room.kind !== "direct" &&
+      !room.general && {
+        label: "Add people",
+        icon: icon("userAdd"),
+        run: () => app.open({ kind: "add-people", room: id }),
+      },
+    manage &&
+      !room.archived && {
+        label: "Rename",
+        icon: icon("edit"),
+        apart: true,
+        run: () => app.open({ kind: "edit-room", room: id, field: "name" }),
+      },
+    manage &&
+      !room.archived && {
+        label: "Change topic",
+        icon: icon("info"),
+        run: () => app.open({ kind: "edit-room", room: id, field: "topic" }),
+      },
     manage && !room.general && archiveItem(app, room),
-    canLeave(state, room) && { label: "Leave room", icon: icon("leave"), danger: true, apart: true, run: () => leave(app, state, room) },
+    canLeave(state, room) && {
+      label: "Leave room",
+      icon: icon("leave"),
+      danger: true,
+      apart: true,
+      run: () => leave(app, state, room),
+    },
   ];
   return items.filter((item) => item !== false);
 }
@@ -102,7 +138,12 @@ function roomItems(app, state, room) {
  * @returns {MenuItem}
  */
 function archiveItem(app, room) {
-  if (room.archived) return { label: "Open again", icon: icon("archive"), run: () => void app.run(app.actions.archive(room.id, false)) };
+  if (room.archived)
+    return {
+      label: "Open again",
+      icon: icon("archive"),
+      run: () => void app.run(app.actions.archive(room.id, false)),
+    };
   return {
     label: "Archive",
     icon: icon("archive"),

@@ -43,8 +43,12 @@ function closedView(app, state, room) {
   if (!room.joined) {
     return html`<div class="closed">
       <p>You are looking at <strong>${roomName(state, room)}</strong> without being in it.</p>
-      <button class="button primary small" @click=${() => app.run(app.actions.join(room.id))}>Join the room</button>
+      <button class="button primary small" @click=${() => app.run(app.actions.join(room.id))}>
+        Join the room
+      </button>
     </div>`;
   }
-  return html`<div class="closed"><p>Nobody can answer here any more: the others have left the workspace.</p></div>`;
+  return html`<div class="closed">
+    <p>Nobody can answer here any more: the others have left the workspace.</p>
+  </div>`;
 }

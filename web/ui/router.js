@@ -105,7 +105,15 @@ export function createRouter(app) {
  * @param {(path: string) => void} push
  */
 function followLink(event, push) {
-  if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (
+    event.defaultPrevented ||
+    event.button !== 0 ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.shiftKey ||
+    event.altKey
+  )
+    return;
   const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
   if (!(link instanceof HTMLAnchorElement) || link.origin !== location.origin) return;
   if (parsePath(link.pathname).kind === "home" && link.pathname !== "/") return;
@@ -148,7 +156,8 @@ export function neighbour(state, by, unreadOnly) {
 
 /** @param {unknown} error */
 function missingRoom(error) {
-  if (isNotFound(error)) return "This room does not exist, or you are not in it. Ask somebody in the room to add you.";
+  if (isNotFound(error))
+    return "This room does not exist, or you are not in it. Ask somebody in the room to add you.";
   return plainError(error).text;
 }
 

@@ -23,6 +23,7 @@ const BADGE_MAX = 99;
  */
 export function sideBar(app, state) {
   const { rooms, directs } = sidebar(state);
+  const newMessage = () => app.open({ kind: "new-direct" });
   return html`<nav class="side" aria-label="Rooms">
     ${workspaceButton(app, state)}
     <button class="jump-button" aria-keyshortcuts="Control+K" @click=${() => app.open({ kind: "switcher" })}>
@@ -31,22 +32,48 @@ export function sideBar(app, state) {
     <div class="side-lists">
       <div class="side-section">
         <h2>Rooms</h2>
-        <button class="side-button" aria-label="Browse rooms" title="Browse rooms" @click=${() => app.open({ kind: "browse" })}>${icon("compass")}</button>
-        <button class="side-button" aria-label="New room" title="New room" @click=${() => app.open({ kind: "new-room" })}>${icon("add")}</button>
+        ${sideButton("Browse rooms", "compass", () => app.open({ kind: "browse" }))}
+        ${sideButton("New room", "add", () => app.open({ kind: "new-room" }))}
       </div>
-      <ul role="list">
-        ${repeat(rooms, (entry) => entry.room.id, (entry) => entryView(state, entry))}
-      </ul>
+      ${entriesView(state, rooms)}
       <div class="side-section">
         <h2>Direct messages</h2>
-        <button class="side-button" aria-label="New message" title="New message" @click=${() => app.open({ kind: "new-direct" })}>${icon("add")}</button>
+        ${sideButton("New message", "add", newMessage)}
       </div>
-      ${directs.length === 0
-        ? html`<p class="side-empty">Talk to one or a few people in private. Begin with <button class="side-text-button" @click=${() => app.open({ kind: "new-direct" })}>a new message</button>.</p>`
-        : html`<ul role="list">${repeat(directs, (entry) => entry.room.id, (entry) => entryView(state, entry))}</ul>`}
+      ${directs.length === 0 ? noDirects(newMessage) : entriesView(state, directs)}
       ${alone(state) ? inviteCard(app) : nothing}
     </div>
   </nav>`;
+}
+
+/**
+ * @param {string} label
+ * @param {"add" | "compass"} sign
+ * @param {() => void} run
+ */
+function sideButton(label, sign, run) {
+  return html`<button class="side-button" aria-label=${label} title=${label} @click=${run}>${icon(sign)}</button>`;
+}
+
+/**
+ * @param {State} state
+ * @param {SideEntry[]} entries
+ */
+function entriesView(state, entries) {
+  const rows = repeat(
+    entries,
+    (entry) => entry.room.id,
+    (entry) => entryView(state, entry),
+  );
+  return html`<ul role="list">${rows}</ul>`;
+}
+
+/** @param {() => void} newMessage */
+function noDirects(newMessage) {
+  return html`<p class="side-empty">
+    Talk to one or a few people in private. Begin with
+    <button class="side-text-button" @click=${newMessage}>a new message</button>.
+  </p>`;
 }
 
 /** @param {State} state */
@@ -58,7 +85,9 @@ function alone(state) {
 function inviteCard(app) {
   return html`<div class="side-card">
     <p><strong>It is quiet in here.</strong> Send your team a link and they are in.</p>
-    <button class="button primary small" @click=${() => app.open({ kind: "invite" })}>Invite your team</button>
+    <button class="button primary small" @click=${() => app.open({ kind: "invite" })}>
+      Invite your team
+    </button>
   </div>`;
 }
 
@@ -71,10 +100,17 @@ function workspaceButton(app, state) {
   /** @param {MouseEvent} event */
   const openMenu = (event) => {
     const anchor = /** @type {HTMLElement} */ (event.currentTarget);
-    app.set({ menu: { label: "Workspace", anchor, items: workspaceItems(app, state), head: menuHead(state) } });
+    app.set({
+      menu: { label: "Workspace", anchor, items: workspaceItems(app, state), head: menuHead(state) },
+    });
   };
   const presence = me ? (state.presence[me.id] ?? "offline") : null;
-  return html`<button class="workspace-button" aria-haspopup="menu" aria-expanded=${app.ui.menu?.label === "Workspace"} @click=${openMenu}>
+  return html`<button
+    class="workspace-button"
+    aria-haspopup="menu"
+    aria-expanded=${app.ui.menu?.label === "Workspace"}
+    @click=${openMenu}
+  >
     ${mark()}
     <span class="workspace-names">
       <span class="workspace-name">${workspace?.name}</span>
@@ -105,8 +141,12 @@ function workspaceItems(app, state) {
   return [
     { label: "Settings", icon: icon("gear"), run: () => app.open({ kind: "settings" }) },
     { label: "People", icon: icon("people"), run: () => app.open({ kind: "people" }) },
-    ...(admin ? [{ label: "Invite people", icon: icon("userAdd"), run: () => app.open({ kind: "invite" }) }] : []),
-    ...(admin ? [{ label: "Rename workspace", icon: icon("edit"), run: () => app.open({ kind: "workspace" }) }] : []),
+    ...(admin
+      ? [{ label: "Invite people", icon: icon("userAdd"), run: () => app.open({ kind: "invite" }) }]
+      : []),
+    ...(admin
+      ? [{ label: "Rename workspace", icon: icon("edit"), run: () => app.open({ kind: "workspace" }) }]
+      : []),
     { label: "Keyboard shortcuts", icon: icon("info"), key: "?", run: () => app.open({ kind: "shortcuts" }) },
     { label: "Sign out", icon: icon("leave"), apart: true, run: () => confirmSignOut(app) },
   ];
@@ -141,7 +181,12 @@ function entryView(state, entry) {
   const { room, name, unread, mentions, active } = entry;
   const draft = !active && (state.drafts[room.id]?.body ?? "") !== "";
   return html`<li>
-    <a class="side-link ${unread > 0 ? "unread" : ""}" href="/room/${room.id}" aria-current=${active ? "page" : nothing} data-room-id=${room.id}>
+    <a
+      class="side-link ${unread > 0 ? "unread" : ""}"
+      href="/room/${room.id}"
+      aria-current=${active ? "page" : nothing}
+      data-room-id=${room.id}
+    >
       ${entryIcon(entry)}
       <span class="side-name">${name}</span>
       ${entry.failed ? html`<span class="side-mark failed" title="A message was not sent"><span class="visually-hidden">, a message was not sent</span></span>` : nothing}
@@ -156,7 +201,8 @@ function entryIcon(entry) {
   const { room, peers, presence } = entry;
   const [peer] = peers;
   if (room.kind !== "direct") return icon(room.kind === "private" ? "lock" : "hash");
-  if (peers.length > 1) return html`<span class="avatar small group" aria-hidden="true">${peers.length}</span>`;
+  if (peers.length > 1)
+    return html`<span class="avatar small group" aria-hidden="true">${peers.length}</span>`;
   if (!peer) return icon("edit");
   return html`<span class="with-presence">${avatar(peer, "small")}${presenceDot(presence, false)}</span>`;
 }
@@ -167,7 +213,11 @@ function entryIcon(entry) {
  */
 function countView(unread, mentions) {
   const spoken = mentions > 0 ? `${unread} unread, ${mentions} for you` : `${unread} unread`;
-  return html`${mentions > 0
-      ? html`<span class="badge" aria-hidden="true">${mentions > BADGE_MAX ? `${BADGE_MAX}+` : mentions}</span>`
-      : nothing}<span class="visually-hidden">, ${spoken}</span>`;
+  return html`${
+      mentions > 0
+        ? html`<span class="badge" aria-hidden="true"
+            >${mentions > BADGE_MAX ? `${BADGE_MAX}+` : mentions}</span
+          >`
+        : nothing
+    }<span class="visually-hidden">, ${spoken}</span>`;
 }

@@ -18,6 +18,9 @@ import { given } from "./given.js";
 /** Taller than this the field scrolls. Also in styles/composer.css. */
 const HEIGHT_MAX_PX = 320;
 
+/** Where the style sheet's `field-sizing` does it. */
+const GROWS_BY_ITSELF = CSS.supports("field-sizing", "content");
+
 let made = 0;
 
 export class TextBox extends LitElement {
@@ -107,6 +110,7 @@ export class TextBox extends LitElement {
   }
 
   #grow() {
+    if (GROWS_BY_ITSELF) return;
     const { field } = this;
     field.style.height = "auto";
     field.style.height = `${Math.min(field.scrollHeight, HEIGHT_MAX_PX)}px`;
@@ -211,7 +215,9 @@ export class TextBox extends LitElement {
   #item(item, at) {
     /** @param {Event} event keeps the focus in the field */
     const keep = (event) => event.preventDefault();
-    const sign = item.user ? avatar(item.user, "small") : html`<span class="completion-sign">${item.emoji ?? "@"}</span>`;
+    const sign = item.user
+      ? avatar(item.user, "small")
+      : html`<span class="completion-sign">${item.emoji ?? "@"}</span>`;
     return html`<li
       role="option"
       id="${this.#listId}-${at}"

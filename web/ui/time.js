@@ -8,5 +8,8 @@ const MICROS_PER_MILLI = 1_000;
 
 /** @param {Timestamp} at */
 export function shortTime(at) {
-  return new Date(at / MICROS_PER_MILLI).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return new Date(at / MICROS_PER_MILLI).toLocaleString(undefined, {
+    dateStyle: "medium",
+    timeStyle: "short",
+  });
 }

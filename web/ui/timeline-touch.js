@@ -38,7 +38,8 @@ export function listenToTouch(log, app, find) {
   log.addEventListener("pointermove", (event) => {
     if (Math.hypot(event.clientX - x, event.clientY - y) > SLACK_PX) cancel();
   });
-  for (const type of ["pointerup", "pointercancel", "scroll"]) log.addEventListener(type, cancel, { passive: true });
+  for (const type of ["pointerup", "pointercancel", "scroll"])
+    log.addEventListener(type, cancel, { passive: true });
   log.addEventListener("contextmenu", (event) => {
     if (touching && event.target instanceof Element && !event.target.closest("a")) event.preventDefault();
   });

@@ -47,6 +47,9 @@ export class TimelineElement extends LitElement {
   #top = null;
   /** At the end, and following it. */
   #atEnd = true;
+  /** Where it stood when it was last looked at. */
+  #seenTop = 0;
+  #seenHeight = 0;
   /** Has its first position in this room. */
   #placed = false;
   /** @type {RoomId | null} */
@@ -89,14 +92,34 @@ export class TimelineElement extends LitElement {
     this.#setReading(false);
   }
 
+  /**
+   * Each key in the message box changes the state (the draft), and nothing here.
+   *
+   * @override
+   * @param {import("../vendor/lit.js").PropertyValues} changed
+   */
+  shouldUpdate(changed) {
+    const before = /** @type {State | undefined} */ (changed.get("state"));
+    return changed.size !== 1 || before === undefined || !sameForTimeline(before, this.state);
+  }
+
   /** @override */
   willUpdate() {
     const { room } = this.state.view;
     if (room === null) return;
     if (room !== this.#room) this.#enter(room);
+    else this.#noteScroll();
     this.#rows = timelineRows(this.state, room);
     this.#chooseWindow();
     this.#range = windowOf(this.#rows, this.#top);
+  }
+
+  /** The reader may have scrolled, and the browser not have told yet. */
+  #noteScroll() {
+    if (!this.#placed || Math.abs(this.#scroller().scrollTop - this.#seenTop) < 1) return;
+    this.#seenTop = this.#scroller().scrollTop;
+    this.#atEnd = this.#isAtEnd();
+    if (!this.#atEnd) this.#top ??= this.#rows[this.#range.start]?.key ?? null;
   }
 
   /** @param {RoomId} room */
@@ -129,7 +152,8 @@ export class TimelineElement extends LitElement {
   /** The row to go to, or -1. */
   #wantedIndex() {
     const { focus } = this.state.view;
-    if (focus !== null) return this.#rows.findIndex((row) => row.kind === "message" && row.message.id === focus);
+    if (focus !== null)
+      return this.#rows.findIndex((row) => row.kind === "message" && row.message.id === focus);
     if (this.#placed || !this.#loaded()) return -1;
     return this.#rows.findIndex((row) => row.kind === "unread");
   }
@@ -205,12 +229,16 @@ export class TimelineElement extends LitElement {
       const row = this.#element(anchor.key);
       if (row) this.#scroller().scrollTop += row.getBoundingClientRect().top - anchor.top;
     }
+    this.#note();
   }
 
   /** Goes to the message that was asked for, if it is there. */
   #jump() {
     const { focus } = this.state.view;
-    const row = focus === null ? undefined : this.#rows.find((one) => one.kind === "message" && one.message.id === focus);
+    const row =
+      focus === null
+        ? undefined
+        : this.#rows.find((one) => one.kind === "message" && one.message.id === focus);
     if (!row) return false;
     this.#placed = true;
     this.#active = row.key;
@@ -240,7 +268,9 @@ export class TimelineElement extends LitElement {
     this.#placed = true;
     const line = this.querySelector(".unread-line");
     const scroller = this.#scroller();
-    if (line) scroller.scrollTop += line.getBoundingClientRect().top - scroller.getBoundingClientRect().top - UNREAD_TOP_PX;
+    if (line)
+      scroller.scrollTop +=
+        line.getBoundingClientRect().top - scroller.getBoundingClientRect().top - UNREAD_TOP_PX;
     else this.#toEnd();
     this.#measure();
   }
@@ -248,6 +278,13 @@ export class TimelineElement extends LitElement {
   #toEnd() {
     const scroller = this.#scroller();
     scroller.scrollTop = scroller.scrollHeight;
+    this.#note();
+  }
+
+  #note() {
+    const { scrollTop, scrollHeight } = this.#scroller();
+    this.#seenTop = scrollTop;
+    this.#seenHeight = scrollHeight;
   }
 
   #keepEnd() {
@@ -257,9 +294,8 @@ export class TimelineElement extends LitElement {
 
   /** Looks where the timeline stands, after the reader or a draw has moved it. */
   #measure() {
-    const scroller = this.#scroller();
-    const rest = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
-    const atEnd = rest < END_PX && this.#range.end === this.#rows.length && this.#timeline()?.hasAfter !== true;
+    const atEnd = this.#isAtEnd();
+    this.#note();
     if (!atEnd && this.#top === null) this.#top = this.#rows[this.#range.start]?.key ?? null;
     if (atEnd !== this.#atEnd) {
       this.#atEnd = atEnd;
@@ -268,8 +304,16 @@ export class TimelineElement extends LitElement {
     this.#reportReading();
   }
 
+  #isAtEnd() {
+    const { scrollHeight, clientHeight, scrollTop } = this.#scroller();
+    const rest = scrollHeight - clientHeight - scrollTop;
+    return rest < END_PX && this.#range.end === this.#rows.length && this.#timeline()?.hasAfter !== true;
+  }
+
   #onScroll() {
     if (!this.#placed) return;
+    // A row has grown (a field opened in it) and the focus scrolled to it: not the reader's doing.
+    if (this.#atEnd && this.#scroller().scrollHeight !== this.#seenHeight) this.#toEnd();
     this.#measure();
     this.#fetchAtEdges();
   }
@@ -325,6 +369,8 @@ export class TimelineElement extends LitElement {
 
   #toLatest() {
     if (this.#room === null) return;
+    // The address of one old message would lead back to it at the next load.
+    history.replaceState(null, "", `/room/${this.#room}`);
     this.app.run(this.app.actions.jumpToLatest(this.#room));
     this.#top = null;
     this.#atEnd = true;
@@ -347,7 +393,13 @@ export class TimelineElement extends LitElement {
         @keydown=${this.#onKey}
       >
         <div class="rows">
-          ${this.#upperEnd()} ${repeat(rows, (row) => row.key, (row) => this.#rowView(row))} ${this.#lowerEnd()}
+          ${this.#upperEnd()}
+          ${repeat(
+            rows,
+            (row) => row.key,
+            (row) => this.#rowView(row),
+          )}
+          ${this.#lowerEnd()}
         </div>
       </div>
       ${this.#jumpButton(room.unread)}`;
@@ -371,15 +423,18 @@ export class TimelineElement extends LitElement {
   #upperEnd() {
     const timeline = this.#timeline();
     if (timeline?.error) return this.#errorView(timeline.error);
-    if (!timeline || timeline.loading === "initial") return html`<div class="skeleton" aria-hidden="true"></div>`;
-    if (timeline.hasBefore || this.#range.start > 0) return html`<p class="edge">Loading earlier messages…</p>`;
+    if (!timeline || timeline.loading === "initial")
+      return html`<div class="skeleton" aria-hidden="true"></div>`;
+    if (timeline.hasBefore || this.#range.start > 0)
+      return html`<p class="edge">Loading earlier messages…</p>`;
     return beginning(this.app, this.state, this.#room ?? "");
   }
 
   /** @param {string} error */
   #errorView(error) {
     return html`<p class="edge bad" role="alert">
-      The messages could not be loaded: ${error} <button class="link-button" @click=${this.#retry}>Try again</button>
+      The messages could not be loaded: ${error}
+      <button class="link-button" @click=${this.#retry}>Try again</button>
     </p>`;
   }
 
@@ -414,6 +469,19 @@ export class TimelineElement extends LitElement {
       </button>
     </div>`;
   }
+}
+
+/**
+ * @param {State} a
+ * @param {State} b
+ */
+function sameForTimeline(a, b) {
+  const room = b.view.room ?? "";
+  const parts = /** @type {const} */ (["view", "users", "me"]);
+  const byRoom = /** @type {const} */ (["rooms", "timelines", "pending"]);
+  return (
+    parts.every((part) => a[part] === b[part]) && byRoom.every((part) => a[part][room] === b[part][room])
+  );
 }
 
 customElements.define("sb-timeline", TimelineElement);

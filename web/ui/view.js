@@ -35,12 +35,16 @@ export function appView(app, state) {
     ${app.ui.menu ? html`<sb-menu .app=${app} .menu=${app.ui.menu}></sb-menu>` : nothing}
     ${app.ui.picker ? html`<sb-picker .app=${app} .picker=${app.ui.picker}></sb-picker>` : nothing}
     <div class="notice-place" role="alert">
-      ${app.ui.notice
-        ? html`<p class="notice ${app.ui.notice.tone}">
-            ${app.ui.notice.text}
-            <button class="icon-button" aria-label="Dismiss" @click=${() => app.set({ notice: null })}>${icon("close")}</button>
-          </p>`
-        : nothing}
+      ${
+        app.ui.notice
+          ? html`<p class="notice ${app.ui.notice.tone}">
+              ${app.ui.notice.text}
+              <button class="icon-button" aria-label="Dismiss" @click=${() => app.set({ notice: null })}>
+                ${icon("close")}
+              </button>
+            </p>`
+          : nothing
+      }
     </div>
   `;
 }
@@ -54,7 +58,10 @@ function mainView(app, state) {
   if (app.ui.missing !== null) return missingView(app, app.ui.missing);
   if (room === undefined) {
     return html`<main class="main" aria-busy=${state.view.room !== null}>
-      <div class="blank"><h1 class="visually-hidden">No room chosen</h1><p>Choose a room to read and write.</p></div>
+      <div class="blank">
+        <h1 class="visually-hidden">No room chosen</h1>
+        <p>Choose a room to read and write.</p>
+      </div>
     </main>`;
   }
   return html`<main class="main" aria-label=${roomName(state, room)}>${roomView(app, state, room)}</main>`;
@@ -87,11 +94,15 @@ function openingView(state) {
   return html`<main class="opening" aria-busy=${state.phase === "loading"}>
     <h1 class="visually-hidden">Switchback</h1>
     <div class="opening-mark">${mark()}</div>
-    ${state.phase === "failed"
-      ? html`<p role="alert"><strong>The workspace cannot be reached.</strong><br />${state.failure ?? ""}</p>
-          <p class="hint">This page keeps trying by itself.</p>
-          <button class="button" @click=${() => location.reload()}>Try now</button>`
-      : html`<p role="status">Opening the workspace…</p>`}
+    ${
+      state.phase === "failed"
+        ? html`<p role="alert">
+              <strong>The workspace cannot be reached.</strong><br />${state.failure ?? ""}
+            </p>
+            <p class="hint">This page keeps trying by itself.</p>
+            <button class="button" @click=${() => location.reload()}>Try now</button>`
+        : html`<p role="status">Opening the workspace…</p>`
+    }
   </main>`;
 }
 

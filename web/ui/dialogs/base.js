@@ -8,10 +8,12 @@
 
 import { html, LitElement, nothing } from "../../vendor/lit.js";
 import { plainError } from "../errors.js";
+import { focusComposer } from "../focus.js";
 import { given } from "../given.js";
 import { icon } from "../icons.js";
 
 /** @import { State } from "../../state/shape.js" */
+/** @import { RoomId } from "../../types.js" */
 /** @import { App, Dialog, View } from "../shape.js" */
 /** @import { PlainError } from "../errors.js" */
 
@@ -29,6 +31,8 @@ export class DialogElement extends LitElement {
 
   /** A class of the style sheet: `small`, `wide`, `top`. */
   size = "";
+  /** @type {RoomId | null} */
+  #openedIn = null;
   #id = `dialog-${(made += 1)}`;
 
   constructor() {
@@ -47,6 +51,7 @@ export class DialogElement extends LitElement {
 
   /** @override */
   firstUpdated() {
+    this.#openedIn = this.state.view.room;
     this.#dialog.showModal();
     /** @type {HTMLElement | null} */ (this.querySelector("[data-first]"))?.focus();
   }
@@ -60,7 +65,11 @@ export class DialogElement extends LitElement {
   }
 
   #closed() {
-    if (this.app.ui.dialogs.includes(this.dialog)) this.app.set({ dialogs: this.app.ui.dialogs.filter((one) => one !== this.dialog) });
+    const { dialogs, narrow } = this.app.ui;
+    if (dialogs.includes(this.dialog))
+      this.app.set({ dialogs: dialogs.filter((one) => one !== this.dialog) });
+    // The dialog has led to another room: what was focused before is of the old one.
+    if (!narrow && this.app.client.store.state.view.room !== this.#openedIn) focusComposer();
   }
 
   /**
@@ -130,7 +139,12 @@ export class DialogElement extends LitElement {
 
   /** @override */
   render() {
-    return html`<dialog class="dialog ${this.size}" aria-labelledby=${this.#id} @close=${this.#closed} @mousedown=${this.#clicked}>
+    return html`<dialog
+      class="dialog ${this.size}"
+      aria-labelledby=${this.#id}
+      @close=${this.#closed}
+      @mousedown=${this.#clicked}
+    >
       <div class="dialog-frame">
         <header class="dialog-head">
           <h2 id=${this.#id}>${this.heading()}</h2>
@@ -157,7 +171,8 @@ export function fieldView({ id, label, input, hint, error }) {
     <label for=${id}>${label}</label>
     ${input}
     <div id="${id}-note">
-      ${hint ? html`<p class="hint">${hint}</p>` : nothing} ${error ? html`<p class="field-error" role="alert">${error}</p>` : nothing}
+      ${hint ? html`<p class="hint">${hint}</p>` : nothing}
+      ${error ? html`<p class="field-error" role="alert">${error}</p>` : nothing}
     </div>
   </div>`;
 }

@@ -59,10 +59,19 @@ class BrowseElement extends DialogElement {
     const wanted = this.query.trim().toLocaleLowerCase();
     const rooms = this.rooms
       ?.map((room) => this.state.rooms[room.id] ?? room)
-      .filter((room) => room.kind !== "direct" && `${room.name} ${room.topic}`.toLocaleLowerCase().includes(wanted));
+      .filter(
+        (room) => room.kind !== "direct" && `${room.name} ${room.topic}`.toLocaleLowerCase().includes(wanted),
+      );
     return html`<div class="dialog-body">
       <div class="browse-top">
-        <input class="input" type="search" aria-label="Search rooms" placeholder="Search by name or topic" data-first @input=${/** @param {InputEvent} event */ (event) => (this.query = /** @type {HTMLInputElement} */ (event.currentTarget).value)} />
+        <input
+          class="input"
+          type="search"
+          aria-label="Search rooms"
+          placeholder="Search by name or topic"
+          data-first
+          @input=${/** @param {InputEvent} event */ (event) => (this.query = /** @type {HTMLInputElement} */ (event.currentTarget).value)}
+        />
         <button class="button" @click=${this.#newRoom}>${icon("add")} New room</button>
       </div>
       ${this.otherError()}
@@ -74,7 +83,11 @@ class BrowseElement extends DialogElement {
   #list(rooms) {
     if (rooms.length === 0) return html`<p class="nothing">No room of this name. Make it?</p>`;
     return html`<ul role="list" class="list">
-      ${repeat(rooms, (room) => room.id, (room) => this.#room(room))}
+      ${repeat(
+        rooms,
+        (room) => room.id,
+        (room) => this.#room(room),
+      )}
     </ul>`;
   }
 
@@ -85,12 +98,26 @@ class BrowseElement extends DialogElement {
       <span class="list-sign">${icon(room.kind === "private" ? "lock" : "hash")}</span>
       <div class="list-text">
         <strong>${room.name}</strong>${room.archived ? html` <span class="tag">archived</span>` : nothing}
-        <p class="soft">${room.member_count} ${room.member_count === 1 ? "member" : "members"}${room.topic ? html` · ${room.topic}` : nothing}</p>
+        <p class="soft">
+          ${room.member_count}
+          ${room.member_count === 1 ? "member" : "members"}${room.topic ? html` · ${room.topic}` : nothing}
+        </p>
       </div>
-      ${room.joined || room.archived
-        ? html`<button class="button small" aria-label="Open ${room.name}" @click=${open}>Open</button>`
-        : html`<button class="button small quiet" aria-label="Look into ${room.name}" @click=${open}>Look</button>
-            <button class="button small primary" aria-label="Join ${room.name}" ?disabled=${this.busy} @click=${() => this.#join(room)}>Join</button>`}
+      ${
+        room.joined || room.archived
+          ? html`<button class="button small" aria-label="Open ${room.name}" @click=${open}>Open</button>`
+          : html`<button class="button small quiet" aria-label="Look into ${room.name}" @click=${open}>
+                Look
+              </button>
+              <button
+                class="button small primary"
+                aria-label="Join ${room.name}"
+                ?disabled=${this.busy}
+                @click=${() => this.#join(room)}
+              >
+                Join
+              </button>`
+      }
     </li>`;
   }
 }

@@ -33,7 +33,14 @@ class ConfirmElement extends DialogElement {
       </div>
       <footer class="dialog-foot">
         <button class="button" @click=${this.close}>Cancel</button>
-        <button class="button ${danger ? "danger" : "primary"}" data-first ?disabled=${this.busy} @click=${this.#run}>${action}</button>
+        <button
+          class="button ${danger ? "danger" : "primary"}"
+          data-first
+          ?disabled=${this.busy}
+          @click=${this.#run}
+        >
+          ${action}
+        </button>
       </footer>`;
   }
 }

@@ -35,8 +35,20 @@ class EditRoomElement extends DialogElement {
       ${fieldView({
         id: "edit-room-field",
         label: isName ? "Name" : "Topic",
-        input: html`<input id="edit-room-field" name=${field} .defaultValue=${this.state.rooms[room]?.[field] ?? ""} ?required=${isName} maxlength=${CHARS[field]} autocomplete="off" data-first aria-describedby="edit-room-field-note" aria-invalid=${this.errorOf(field) !== null} />`,
-        hint: isName ? "Links to the room stay valid." : "One line that says what belongs here. Everybody sees it above the messages.",
+        input: html`<input
+          id="edit-room-field"
+          name=${field}
+          .defaultValue=${this.state.rooms[room]?.[field] ?? ""}
+          ?required=${isName}
+          maxlength=${CHARS[field]}
+          autocomplete="off"
+          data-first
+          aria-describedby="edit-room-field-note"
+          aria-invalid=${this.errorOf(field) !== null}
+        />`,
+        hint: isName
+          ? "Links to the room stay valid."
+          : "One line that says what belongs here. Everybody sees it above the messages.",
         error: this.errorOf(field),
       })}
       ${this.otherError(field)}

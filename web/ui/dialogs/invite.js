@@ -80,10 +80,18 @@ class InviteElement extends DialogElement {
     return html`<div class="dialog-body">
       <p class="lead">Whoever opens the link can make an account and is in at once.</p>
       ${this.made?.url ? this.#link(this.made.url) : nothing} ${this.#form()} ${this.otherError()}
-      ${usable.length > 0
-        ? html`<h3 class="list-head">Links that work now</h3>
-            <ul role="list" class="list">${repeat(usable, (one) => one.id, (one) => this.#row(one))}</ul>`
-        : nothing}
+      ${
+        usable.length > 0
+          ? html`<h3 class="list-head">Links that work now</h3>
+              <ul role="list" class="list">
+                ${repeat(
+                  usable,
+                  (one) => one.id,
+                  (one) => this.#row(one),
+                )}
+              </ul>`
+          : nothing
+      }
     </div>`;
   }
 
@@ -102,7 +110,9 @@ class InviteElement extends DialogElement {
           ${USES.map((uses) => html`<option value=${uses}>${uses === 1 ? "Once" : `${uses} times`}</option>`)}
         </select>
       </div>
-      <button class="button ${this.made ? "" : "primary"}" data-first ?disabled=${this.busy}>${this.made ? "Make another link" : "Make a link"}</button>
+      <button class="button ${this.made ? "" : "primary"}" data-first ?disabled=${this.busy}>
+        ${this.made ? "Make another link" : "Make a link"}
+      </button>
     </form>`;
   }
 
@@ -112,7 +122,9 @@ class InviteElement extends DialogElement {
       <label for="invite-link">Your link</label>
       <div class="secret-line">
         <input id="invite-link" class="input" readonly .value=${url} @focus=${selectAll} />
-        <button class="button primary" @click=${() => copyText(this.app, url, "Link copied.")}>${icon("copy")} Copy</button>
+        <button class="button primary" @click=${() => copyText(this.app, url, "Link copied.")}>
+          ${icon("copy")} Copy
+        </button>
       </div>
       <p class="hint">Copy it now: it is shown only this once.</p>
     </div>`;
@@ -121,7 +133,7 @@ class InviteElement extends DialogElement {
   /** @param {Invitation} one */
   #row(one) {
     const by = this.state.users[one.created_by]?.name ?? "somebody";
-    const uses = one.max_uses === null ? `used ${times(one.uses)}` : `used ${one.uses} of ${times(one.max_uses)}`;
+    const uses = usesOf(one);
     const until = one.expires_at === null ? "works until ended" : `until ${shortTime(one.expires_at)}`;
     return html`<li class="list-row">
       <span class="list-sign">${icon("link")}</span>
@@ -129,7 +141,14 @@ class InviteElement extends DialogElement {
         <strong>By ${by}</strong>
         <p class="soft">${uses}, ${until}</p>
       </div>
-      <button class="button small" aria-label="Revoke the link by ${by}, ${uses}" ?disabled=${this.busy} @click=${() => this.#end(one)}>Revoke</button>
+      <button
+        class="button small"
+        aria-label="Revoke the link by ${by}, ${uses}"
+        ?disabled=${this.busy}
+        @click=${() => this.#end(one)}
+      >
+        Revoke
+      </button>
     </li>`;
   }
 }
@@ -140,9 +159,12 @@ function isUsable(one) {
   return !one.revoked && !expired && (one.max_uses === null || one.uses < one.max_uses);
 }
 
-/** @param {number} count */
-function times(count) {
-  return count === 1 ? "once" : `${count} times`;
+/** @param {Invitation} one */
+function usesOf(one) {
+  if (one.max_uses !== null)
+    return `used ${one.uses} of ${one.max_uses} ${one.max_uses === 1 ? "time" : "times"}`;
+  if (one.uses === 0) return "not used yet";
+  return one.uses === 1 ? "used once" : `used ${one.uses} times`;
 }
 
 /** @param {FocusEvent} event */

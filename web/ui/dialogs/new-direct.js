@@ -6,7 +6,7 @@
  */
 
 import { fuzzyMatch } from "../../state/fuzzy.js";
-import { roomMembers } from "../../state/selectors.js";
+import { isAdmin, roomMembers } from "../../state/selectors.js";
 import { html, nothing, repeat } from "../../vendor/lit.js";
 import { avatar, presenceDot } from "../avatar.js";
 import { icon } from "../icons.js";
@@ -20,7 +20,12 @@ const FOUND_MAX = 50;
 
 class ChoosePeopleElement extends DialogElement {
   /** @override */
-  static properties = { ...DialogElement.properties, picked: { state: true }, query: { state: true }, chosen: { state: true } };
+  static properties = {
+    ...DialogElement.properties,
+    picked: { state: true },
+    query: { state: true },
+    chosen: { state: true },
+  };
 
   constructor() {
     super();
@@ -35,7 +40,9 @@ class ChoosePeopleElement extends DialogElement {
 
   /** @override */
   heading() {
-    return this.#room === null ? "New message" : `Add people to ${this.state.rooms[this.#room]?.name ?? "the room"}`;
+    return this.#room === null
+      ? "New message"
+      : `Add people to ${this.state.rooms[this.#room]?.name ?? "the room"}`;
   }
 
   /** @override */
@@ -46,7 +53,8 @@ class ChoosePeopleElement extends DialogElement {
   /** @override */
   firstUpdated() {
     super.firstUpdated();
-    if (this.#room !== null && roomMembers(this.state, this.#room) === null) this.app.run(this.app.actions.loadMembers(this.#room));
+    if (this.#room !== null && roomMembers(this.state, this.#room) === null)
+      this.app.run(this.app.actions.loadMembers(this.#room));
   }
 
   /** @override */
@@ -55,17 +63,27 @@ class ChoosePeopleElement extends DialogElement {
   }
 
   #found() {
-    const inside = new Set(this.#room === null ? [] : (roomMembers(this.state, this.#room) ?? []).map((user) => user.id));
+    const inside = new Set(
+      this.#room === null ? [] : (roomMembers(this.state, this.#room) ?? []).map((user) => user.id),
+    );
     const out = new Set([...inside, ...this.picked.map((user) => user.id), this.state.me?.id]);
     const people = Object.values(this.state.users).filter((user) => user.active && !out.has(user.id));
     return people
       .flatMap((user) => {
-        const score = Math.max(fuzzyMatch(this.query, user.name)?.score ?? -Infinity, fuzzyMatch(this.query, user.handle)?.score ?? -Infinity);
+        const score = Math.max(
+          fuzzyMatch(this.query, user.name)?.score ?? -Infinity,
+          fuzzyMatch(this.query, user.handle)?.score ?? -Infinity,
+        );
         return score === -Infinity ? [] : [{ user, score }];
       })
       .sort((a, b) => b.score - a.score || a.user.name.localeCompare(b.user.name))
       .slice(0, FOUND_MAX)
       .map(({ user }) => user);
+  }
+
+  #invite() {
+    this.close();
+    this.app.open({ kind: "invite" });
   }
 
   #full() {
@@ -94,7 +112,8 @@ class ChoosePeopleElement extends DialogElement {
     const last = this.picked.at(-1);
     if (event.key === "ArrowDown") this.chosen = Math.min(this.chosen + 1, found.length - 1);
     else if (event.key === "ArrowUp") this.chosen = Math.max(this.chosen - 1, 0);
-    else if (event.key === "Enter" && (this.query !== "" || this.picked.length === 0) && user) this.#pick(user);
+    else if (event.key === "Enter" && (this.query !== "" || this.picked.length === 0) && user)
+      this.#pick(user);
     else if (event.key === "Enter") this.#finish();
     else if (event.key === "Backspace" && this.query === "" && last) this.#drop(last.id);
     else return;
@@ -116,7 +135,9 @@ class ChoosePeopleElement extends DialogElement {
   body() {
     const found = this.#found();
     return html`<div class="dialog-body">
-      <p class="hint">${this.#room === null ? `One person, or up to ${DIRECT_OTHERS_MAX} for a conversation of several.` : "They see everything that was written here."}</p>
+      <p class="hint">
+        ${this.#room === null ? `One person, or up to ${DIRECT_OTHERS_MAX} for a conversation of several.` : "They see everything that was written here."}
+      </p>
       <div class="chips">
         ${this.picked.map((user) => html`<span class="chip">${user.name}<button aria-label="Take ${user.name} off" @click=${() => this.#drop(user.id)}>${icon("close")}</button></span>`)}
         <input
@@ -137,7 +158,13 @@ class ChoosePeopleElement extends DialogElement {
       ${this.otherError()} ${this.#list(found)}
       <footer class="dialog-foot">
         <button class="button" @click=${this.close}>Cancel</button>
-        <button class="button primary" ?disabled=${this.busy || this.picked.length === 0} @click=${this.#finish}>${this.#room === null ? "Open conversation" : "Add"}</button>
+        <button
+          class="button primary"
+          ?disabled=${this.busy || this.picked.length === 0}
+          @click=${this.#finish}
+        >
+          ${this.#room === null ? "Open conversation" : "Add"}
+        </button>
       </footer>
     </div>`;
   }
@@ -152,20 +179,32 @@ class ChoosePeopleElement extends DialogElement {
   #list(found) {
     if (found.length === 0) {
       const others = Object.values(this.state.users).filter((user) => user.active).length > 1;
-      return html`<p class="nothing" id="people-found">${others ? "Nobody of this name who is not here already." : "Nobody else is in the workspace yet. Invite people first."}</p>`;
+      return html`<div class="nothing" id="people-found">
+        <p>
+          ${others ? "Nobody of this name who is not here already." : "Nobody else is in the workspace yet."}
+        </p>
+        ${!others && isAdmin(this.state) ? html`<button class="button small" @click=${this.#invite}>Invite people</button>` : nothing}
+      </div>`;
     }
     return html`<ul class="options" role="listbox" id="people-found" aria-label="People">
-      ${repeat(found, (user) => user.id, (user, at) => html`<li
-        role="option"
-        id="found-${at}"
-        class="option"
-        aria-selected=${at === this.chosen}
-        @click=${() => this.#pick(user)}
-        @pointermove=${() => (this.chosen = at)}
-      >
-        <span class="with-presence">${avatar(user, "small")}${presenceDot(this.state.presence[user.id] ?? "offline", false)}</span>
-        <span class="option-label">${user.name}</span><span class="soft">@${user.handle}</span>
-      </li>`)}
+      ${repeat(
+        found,
+        (user) => user.id,
+        (user, at) =>
+          html`<li
+            role="option"
+            id="found-${at}"
+            class="option"
+            aria-selected=${at === this.chosen}
+            @click=${() => this.#pick(user)}
+            @pointermove=${() => (this.chosen = at)}
+          >
+            <span class="with-presence"
+              >${avatar(user, "small")}${presenceDot(this.state.presence[user.id] ?? "offline", false)}</span
+            >
+            <span class="option-label">${user.name}</span><span class="soft">@${user.handle}</span>
+          </li>`,
+      )}
     </ul>`;
   }
 }

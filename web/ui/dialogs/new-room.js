@@ -25,7 +25,11 @@ class NewRoomElement extends DialogElement {
     const kind = value("kind") === "private" ? "private" : "public";
     const topic = value("topic");
     const made = await this.attempt(async () => {
-      const room = await this.app.actions.createRoom({ kind, name: value("name"), ...(topic ? { topic } : {}) });
+      const room = await this.app.actions.createRoom({
+        kind,
+        name: value("name"),
+        ...(topic ? { topic } : {}),
+      });
       this.app.go.room(room.id);
       if (kind === "private") this.app.open({ kind: "add-people", room: room.id });
     });
@@ -38,20 +42,46 @@ class NewRoomElement extends DialogElement {
       ${fieldView({
         id: "room-name-field",
         label: "Name",
-        input: html`<input id="room-name-field" name="name" required maxlength=${NAME_CHARS} autocomplete="off" data-first aria-describedby="room-name-field-note" aria-invalid=${this.errorOf("name") !== null} />`,
+        input: html`<input
+          id="room-name-field"
+          name="name"
+          required
+          maxlength=${NAME_CHARS}
+          autocomplete="off"
+          data-first
+          aria-describedby="room-name-field-note"
+          aria-invalid=${this.errorOf("name") !== null}
+        />`,
         hint: "One subject, one room: “design”, “support”, “lunch”.",
         error: this.errorOf("name"),
       })}
       ${fieldView({
         id: "room-topic-field",
         label: "Topic (may be left empty)",
-        input: html`<input id="room-topic-field" name="topic" maxlength=${TOPIC_CHARS} autocomplete="off" aria-describedby="room-topic-field-note" aria-invalid=${this.errorOf("topic") !== null} />`,
+        input: html`<input
+          id="room-topic-field"
+          name="topic"
+          maxlength=${TOPIC_CHARS}
+          autocomplete="off"
+          aria-describedby="room-topic-field-note"
+          aria-invalid=${this.errorOf("topic") !== null}
+        />`,
         error: this.errorOf("topic"),
       })}
       <fieldset class="choices">
         <legend>Who can find it?</legend>
-        <label><input type="radio" name="kind" value="public" checked /><span><strong>Everybody</strong><span class="hint">A public room: all can read it and join.</span></span></label>
-        <label><input type="radio" name="kind" value="private" /><span><strong>Only members</strong><span class="hint">A private room: others do not know that it exists.</span></span></label>
+        <label
+          ><input type="radio" name="kind" value="public" checked /><span
+            ><strong>Everybody</strong
+            ><span class="hint">A public room: all can read it and join.</span></span
+          ></label
+        >
+        <label
+          ><input type="radio" name="kind" value="private" /><span
+            ><strong>Only members</strong
+            ><span class="hint">A private room: others do not know that it exists.</span></span
+          ></label
+        >
       </fieldset>
       ${this.otherError("name", "topic")}
       <footer class="dialog-foot">

@@ -38,7 +38,9 @@ class PeopleElement extends DialogElement {
 
   /** @param {User} user */
   async #talk(user) {
-    const done = await this.attempt(async () => this.app.go.room((await this.app.actions.openDirect([user.id])).id));
+    const done = await this.attempt(async () =>
+      this.app.go.room((await this.app.actions.openDirect([user.id])).id),
+    );
     if (done) this.close();
   }
 
@@ -77,19 +79,40 @@ class PeopleElement extends DialogElement {
   body() {
     const wanted = this.query.trim().toLocaleLowerCase();
     const people = Object.values(this.state.users)
-      .filter((user) => (user.active || this.gone) && `${user.name} @${user.handle}`.toLocaleLowerCase().includes(wanted))
+      .filter(
+        (user) =>
+          (user.active || this.gone) && `${user.name} @${user.handle}`.toLocaleLowerCase().includes(wanted),
+      )
       .sort((a, b) => Number(b.active) - Number(a.active) || a.name.localeCompare(b.name));
     const anyGone = Object.values(this.state.users).some((user) => !user.active);
     return html`<div class="dialog-body">
       <div class="browse-top">
-        <input class="input" type="search" aria-label="Search people" placeholder="Search by name or handle" data-first @input=${/** @param {InputEvent} event */ (event) => (this.query = /** @type {HTMLInputElement} */ (event.currentTarget).value)} />
+        <input
+          class="input"
+          type="search"
+          aria-label="Search people"
+          placeholder="Search by name or handle"
+          data-first
+          @input=${/** @param {InputEvent} event */ (event) => (this.query = /** @type {HTMLInputElement} */ (event.currentTarget).value)}
+        />
         ${isAdmin(this.state) ? html`<button class="button" @click=${this.#invite}>${icon("userAdd")} Invite people</button>` : nothing}
       </div>
-      ${anyGone
-        ? html`<label class="check"><input type="checkbox" .checked=${this.gone} @change=${() => (this.gone = !this.gone)} /> Show deactivated people</label>`
-        : nothing}
+      ${
+        anyGone
+          ? html`<label class="check"
+              ><input type="checkbox" .checked=${this.gone} @change=${() => (this.gone = !this.gone)} /> Show
+              deactivated people</label
+            >`
+          : nothing
+      }
       ${this.otherError()}
-      <ul role="list" class="list">${repeat(people, (user) => user.id, (user) => this.#person(user))}</ul>
+      <ul role="list" class="list">
+        ${repeat(
+          people,
+          (user) => user.id,
+          (user) => this.#person(user),
+        )}
+      </ul>
       ${people.length === 0 ? html`<p class="nothing">Nobody of this name.</p>` : nothing}
     </div>`;
   }
@@ -101,8 +124,11 @@ class PeopleElement extends DialogElement {
     return html`<li class="list-row ${user.active ? "" : "gone"}">
       <span class="with-presence">${avatar(user)}${user.active ? presenceDot(presence) : nothing}</span>
       <div class="list-text">
-        <strong>${user.name}</strong>${me ? " (you)" : ""}${user.active ? nothing : html` <span class="tag">deactivated</span>`}
-        <p class="soft">@${user.handle}${!this.#manages(user) && user.role !== "member" ? ` · ${user.role}` : ""}</p>
+        <strong>${user.name}</strong
+        >${me ? " (you)" : ""}${user.active ? nothing : html` <span class="tag">deactivated</span>`}
+        <p class="soft">
+          @${user.handle}${!this.#manages(user) && user.role !== "member" ? ` · ${user.role}` : ""}
+        </p>
       </div>
       ${this.#manages(user) ? this.#controls(user) : nothing}
       ${me || !user.active ? nothing : html`<button class="icon-button" aria-label="Message ${user.name}" title="Message" @click=${() => this.#talk(user)}>${icon("message")}</button>`}
@@ -123,12 +149,24 @@ class PeopleElement extends DialogElement {
   /** @param {User} user */
   #controls(user) {
     const owner = this.state.me?.role === "owner";
-    return html`${user.active && owner
-        ? html`<select class="input role" aria-label="Role of ${user.name}" ?disabled=${this.busy} @change=${/** @param {Event} event */ (event) => this.#setRole(user, event)}>
-            ${ROLES.map(([role, label]) => html`<option value=${role} ?selected=${role === user.role}>${label}</option>`)}
-          </select>`
-        : nothing}
-      <button class="button small" ?disabled=${this.busy} aria-label="${user.active ? "Deactivate" : "Reactivate"} ${user.name}" @click=${() => this.#setActive(user)}>
+    return html`${
+        user.active && owner
+          ? html`<select
+              class="input role"
+              aria-label="Role of ${user.name}"
+              ?disabled=${this.busy}
+              @change=${/** @param {Event} event */ (event) => this.#setRole(user, event)}
+            >
+              ${ROLES.map(([role, label]) => html`<option value=${role} ?selected=${role === user.role}>${label}</option>`)}
+            </select>`
+          : nothing
+      }
+      <button
+        class="button small"
+        ?disabled=${this.busy}
+        aria-label="${user.active ? "Deactivate" : "Reactivate"} ${user.name}"
+        @click=${() => this.#setActive(user)}
+      >
         ${user.active ? "Deactivate" : "Reactivate"}
       </button>`;
   }

@@ -33,13 +33,23 @@ class SessionsElement extends PanelElement {
   /** @override */
   render() {
     const sessions = this.sessions;
-    return html`<p>Browsers that are signed in to your account. One you do not know? End it and change your password.</p>
+    return html`<p>
+        Browsers that are signed in to your account. One you do not know? End it and change your password.
+      </p>
       ${this.errorView()}
-      ${sessions === null
-        ? this.error
-          ? nothing
-          : html`<p class="hint" role="status">Loading…</p>`
-        : html`<ul role="list" class="list">${repeat(sessions, (one) => one.id, (one) => this.#row(one))}</ul>`}`;
+      ${
+        sessions === null
+          ? this.error
+            ? nothing
+            : html`<p class="hint" role="status">Loading…</p>`
+          : html`<ul role="list" class="list">
+              ${repeat(
+                sessions,
+                (one) => one.id,
+                (one) => this.#row(one),
+              )}
+            </ul>`
+      }`;
   }
 
   /** @param {SessionInfo} session */

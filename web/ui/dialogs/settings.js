@@ -66,7 +66,12 @@ class SettingsElement extends DialogElement {
 
   /** @param {KeyboardEvent} event */
   async #onTabKey(event) {
-    const step = event.key === "ArrowRight" || event.key === "ArrowDown" ? 1 : event.key === "ArrowLeft" || event.key === "ArrowUp" ? -1 : 0;
+    const step =
+      event.key === "ArrowRight" || event.key === "ArrowDown"
+        ? 1
+        : event.key === "ArrowLeft" || event.key === "ArrowUp"
+          ? -1
+          : 0;
     if (step === 0) return;
     event.preventDefault();
     const at = TABS.findIndex(([tab]) => tab === this.tab);
@@ -81,10 +86,27 @@ class SettingsElement extends DialogElement {
     return html`<div class="settings">
       <div class="tabs" role="tablist" aria-label="Settings" @keydown=${this.#onTabKey}>
         ${TABS.map(
-          ([tab, label]) => html`<button role="tab" id="tab-${tab}" aria-controls="settings-panel" aria-selected=${tab === this.tab} tabindex=${tab === this.tab ? 0 : -1} ?data-first=${tab === this.tab} @click=${() => this.#show(tab)}>${label}</button>`,
+          ([tab, label]) =>
+            html`<button
+              role="tab"
+              id="tab-${tab}"
+              aria-controls="settings-panel"
+              aria-selected=${tab === this.tab}
+              tabindex=${tab === this.tab ? 0 : -1}
+              ?data-first=${tab === this.tab}
+              @click=${() => this.#show(tab)}
+            >
+              ${label}
+            </button>`,
         )}
       </div>
-      <div class="tab-panel" role="tabpanel" id="settings-panel" aria-labelledby="tab-${this.tab}" tabindex="0">
+      <div
+        class="tab-panel"
+        role="tabpanel"
+        id="settings-panel"
+        aria-labelledby="tab-${this.tab}"
+        tabindex="0"
+      >
         ${this.#panel()} ${this.done ? html`<p class="done" role="status">${this.done}</p>` : nothing}
       </div>
     </div>`;
@@ -117,7 +139,16 @@ class SettingsElement extends DialogElement {
       ${fieldView({
         id: "my-name",
         label: "Name",
-        input: html`<input id="my-name" name="name" .defaultValue=${this.state.me?.name ?? ""} required maxlength=${NAME_CHARS} autocomplete="name" aria-describedby="my-name-note" aria-invalid=${this.errorOf("name") !== null} />`,
+        input: html`<input
+          id="my-name"
+          name="name"
+          .defaultValue=${this.state.me?.name ?? ""}
+          required
+          maxlength=${NAME_CHARS}
+          autocomplete="name"
+          aria-describedby="my-name-note"
+          aria-invalid=${this.errorOf("name") !== null}
+        />`,
         hint: `Others mention you as @${this.state.me?.handle}. The handle stays as it is.`,
         error: this.errorOf("name"),
       })}
@@ -131,14 +162,32 @@ class SettingsElement extends DialogElement {
     return html`<fieldset class="choices">
         <legend>Theme</legend>
         ${THEMES.map(
-          ([theme, label]) => html`<label><input type="radio" name="theme" value=${theme} ?checked=${theme === chosen} @change=${() => chooseTheme(theme)} /><span>${label}</span></label>`,
+          ([theme, label]) =>
+            html`<label
+              ><input
+                type="radio"
+                name="theme"
+                value=${theme}
+                ?checked=${theme === chosen}
+                @change=${() => chooseTheme(theme)}
+              /><span>${label}</span></label
+            >`,
         )}
       </fieldset>
       <fieldset class="choices">
         <legend>Keyboard</legend>
         <label>
-          <input type="checkbox" ?checked=${lettersAct()} @change=${/** @param {Event} event */ (event) => letLettersAct(/** @type {HTMLInputElement} */ (event.currentTarget).checked)} />
-          <span>Single keys act on messages<span class="hint">R replies, E edits, + reacts, ? shows the shortcuts. Switch it off if you write by speaking.</span></span>
+          <input
+            type="checkbox"
+            ?checked=${lettersAct()}
+            @change=${/** @param {Event} event */ (event) => letLettersAct(/** @type {HTMLInputElement} */ (event.currentTarget).checked)}
+          />
+          <span
+            >Single keys act on messages<span class="hint"
+              >R replies, E edits, + reacts, ? shows the shortcuts. Switch it off if you write by
+              speaking.</span
+            ></span
+          >
         </label>
       </fieldset>
       <p class="hint">Kept in this browser.</p>`;
@@ -150,7 +199,9 @@ class SettingsElement extends DialogElement {
     event.preventDefault();
     const data = new FormData(form);
     this.done = null;
-    const saved = await this.attempt(() => this.app.actions.changePassword(String(data.get("current")), String(data.get("new"))));
+    const saved = await this.attempt(() =>
+      this.app.actions.changePassword(String(data.get("current")), String(data.get("new"))),
+    );
     if (!saved) return;
     form.reset();
     this.done = "Changed. Your other sessions were ended.";
@@ -158,17 +209,41 @@ class SettingsElement extends DialogElement {
 
   #password() {
     return html`<form @submit=${this.#savePassword}>
-      <input class="visually-hidden" tabindex="-1" aria-hidden="true" autocomplete="username" .value=${this.state.me?.handle ?? ""} readonly />
+      <input
+        class="visually-hidden"
+        tabindex="-1"
+        aria-hidden="true"
+        autocomplete="username"
+        .value=${this.state.me?.handle ?? ""}
+        readonly
+      />
       ${fieldView({
         id: "password-current",
         label: "Current password",
-        input: html`<input id="password-current" name="current" type="password" required autocomplete="current-password" aria-describedby="password-current-note" aria-invalid=${this.errorOf("current") !== null} />`,
+        input: html`<input
+          id="password-current"
+          name="current"
+          type="password"
+          required
+          autocomplete="current-password"
+          aria-describedby="password-current-note"
+          aria-invalid=${this.errorOf("current") !== null}
+        />`,
         error: this.errorOf("current"),
       })}
       ${fieldView({
         id: "password-new",
         label: "New password",
-        input: html`<input id="password-new" name="new" type="password" required minlength=${PASSWORD_MIN_CHARS} autocomplete="new-password" aria-describedby="password-new-note" aria-invalid=${this.errorOf("new") !== null} />`,
+        input: html`<input
+          id="password-new"
+          name="new"
+          type="password"
+          required
+          minlength=${PASSWORD_MIN_CHARS}
+          autocomplete="new-password"
+          aria-describedby="password-new-note"
+          aria-invalid=${this.errorOf("new") !== null}
+        />`,
         hint: "At least 8 characters. You stay signed in here and are signed out everywhere else.",
         error: this.errorOf("new"),
       })}

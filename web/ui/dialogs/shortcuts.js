@@ -19,12 +19,19 @@ class ShortcutsElement extends DialogElement {
   body() {
     return html`<div class="dialog-body shortcuts">
       ${SHORTCUTS.map(
-        (group) => html`<section>
-          <h3>${group.name}</h3>
-          <dl>
-            ${group.keys.map((one) => html`<div><dt>${one.keys.map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${one.what}</dd></div>`)}
-          </dl>
-        </section>`,
+        (group) =>
+          html`<section>
+            <h3>${group.name}</h3>
+            <dl>
+              ${group.keys.map(
+                (one) =>
+                  html`<div>
+                    <dt>${one.keys.map((key) => html`<kbd>${key}</kbd> `)}</dt>
+                    <dd>${one.what}</dd>
+                  </div>`,
+              )}
+            </dl>
+          </section>`,
       )}
     </div>`;
   }

@@ -33,15 +33,20 @@ class SwitcherElement extends DialogElement {
     this.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
   }
 
+  /** A person whose conversation is found already is not offered twice. */
   #found() {
-    return quickSwitch(this.state, this.query);
+    const found = quickSwitch(this.state, this.query);
+    const me = this.state.me?.id;
+    const met = new Set(found.map((item) => peerOf(this.state.rooms[item.id]?.members, me)));
+    return found.filter((item) => item.kind === "room" || !met.has(item.id));
   }
 
   /** @param {Found} found */
   async #go(found) {
     this.close();
     if (found.kind === "room") this.app.go.room(found.id);
-    else await this.app.run(this.app.actions.openDirect([found.id]).then((room) => this.app.go.room(room.id)));
+    else
+      await this.app.run(this.app.actions.openDirect([found.id]).then((room) => this.app.go.room(room.id)));
   }
 
   /** @param {KeyboardEvent} event */
@@ -49,7 +54,8 @@ class SwitcherElement extends DialogElement {
     const found = this.#found();
     const item = found[this.chosen];
     if (event.key === "ArrowDown") this.chosen = (this.chosen + 1) % Math.max(1, found.length);
-    else if (event.key === "ArrowUp") this.chosen = (this.chosen + found.length - 1) % Math.max(1, found.length);
+    else if (event.key === "ArrowUp")
+      this.chosen = (this.chosen + found.length - 1) % Math.max(1, found.length);
     else if (event.key === "Enter" && item) this.#go(item);
     else return;
     event.preventDefault();
@@ -81,7 +87,11 @@ class SwitcherElement extends DialogElement {
         @keydown=${this.#onKey}
       />
       <ul class="options" role="listbox" id="switcher-list" aria-label="Rooms and people">
-        ${repeat(found, (item) => `${item.kind}.${item.id}`, (item, at) => this.#item(item, at))}
+        ${repeat(
+          found,
+          (item) => `${item.kind}.${item.id}`,
+          (item, at) => this.#item(item, at),
+        )}
       </ul>
       ${found.length === 0 ? html`<p class="nothing" role="status">Nothing of this name.</p>` : nothing}
     </div>`;
@@ -100,7 +110,8 @@ class SwitcherElement extends DialogElement {
       @click=${() => this.#go(item)}
       @pointermove=${() => (this.chosen = at)}
     >
-      ${this.#sign(item)}<span class="option-label">${item.label}</span><span class="soft">${item.detail}</span>
+      ${this.#sign(item)}<span class="option-label">${item.label}</span
+      ><span class="soft">${item.detail}</span>
       ${item.unread > 0 ? html`<span class="badge">${item.unread}<span class="visually-hidden"> unread</span></span>` : nothing}
     </li>`;
   }
@@ -108,9 +119,17 @@ class SwitcherElement extends DialogElement {
   /** @param {Found} item */
   #sign(item) {
     const room = this.state.rooms[item.id];
-    const user = item.kind === "user" ? this.state.users[item.id] : this.state.users[peerOf(room?.members, this.state.me?.id)];
-    if (user) return html`<span class="with-presence">${avatar(user, "small")}${presenceDot(item.presence, false)}</span>`;
-    return html`<span class="option-sign">${icon(room?.kind === "private" ? "lock" : room?.kind === "direct" ? "people" : "hash")}</span>`;
+    const user =
+      item.kind === "user"
+        ? this.state.users[item.id]
+        : this.state.users[peerOf(room?.members, this.state.me?.id)];
+    if (user)
+      return html`<span class="with-presence"
+        >${avatar(user, "small")}${presenceDot(item.presence, false)}</span
+      >`;
+    return html`<span class="option-sign"
+      >${icon(room?.kind === "private" ? "lock" : room?.kind === "direct" ? "people" : "hash")}</span
+    >`;
   }
 }
 

@@ -63,12 +63,29 @@ class TokensElement extends PanelElement {
       <form class="token-form" @submit=${this.#make}>
         <div class="field">
           <label for="token-label">What is it for?</label>
-          <input id="token-label" name="label" required maxlength=${LABEL_CHARS} autocomplete="off" placeholder="Build server" />
+          <input
+            id="token-label"
+            name="label"
+            required
+            maxlength=${LABEL_CHARS}
+            autocomplete="off"
+            placeholder="Build server"
+          />
         </div>
         <button class="button primary" ?disabled=${this.busy}>Create token</button>
       </form>
       ${this.errorView()} ${this.secret === null ? nothing : this.#secretView(this.secret)}
-      ${tokens && tokens.length > 0 ? html`<ul role="list" class="list">${repeat(tokens, (one) => one.id, (one) => this.#row(one))}</ul>` : nothing}`;
+      ${
+        tokens && tokens.length > 0
+          ? html`<ul role="list" class="list">
+              ${repeat(
+                tokens,
+                (one) => one.id,
+                (one) => this.#row(one),
+              )}
+            </ul>`
+          : nothing
+      }`;
   }
 
   /** @param {string} secret */
@@ -77,7 +94,9 @@ class TokensElement extends PanelElement {
       <label for="token-secret">Your new token</label>
       <div class="secret-line">
         <input id="token-secret" class="input" readonly .value=${secret} @focus=${selectAll} />
-        <button class="button primary" @click=${() => copyText(this.app, secret, "Token copied.")}>${icon("copy")} Copy</button>
+        <button class="button primary" @click=${() => copyText(this.app, secret, "Token copied.")}>
+          ${icon("copy")} Copy
+        </button>
       </div>
       <p class="hint">Copy it now: it is shown only this once.</p>
     </div>`;
@@ -87,8 +106,17 @@ class TokensElement extends PanelElement {
   #row(token) {
     const used = token.last_used_at === null ? "never used" : `last used ${shortTime(token.last_used_at)}`;
     return html`<li class="list-row">
-      <div class="list-text"><strong>${token.label}</strong><p class="soft">Made ${shortTime(token.created_at)}, ${used}</p></div>
-      <button class="button small" aria-label="Delete the token ${token.label}" @click=${() => this.#delete(token)}>Delete</button>
+      <div class="list-text">
+        <strong>${token.label}</strong>
+        <p class="soft">Made ${shortTime(token.created_at)}, ${used}</p>
+      </div>
+      <button
+        class="button small"
+        aria-label="Delete the token ${token.label}"
+        @click=${() => this.#delete(token)}
+      >
+        Delete
+      </button>
     </li>`;
   }
 }

@@ -25,7 +25,17 @@ class WorkspaceElement extends DialogElement {
       ${fieldView({
         id: "workspace-name-field",
         label: "Name",
-        input: html`<input id="workspace-name-field" name="name" .defaultValue=${this.state.workspace?.name ?? ""} required maxlength=${NAME_CHARS} autocomplete="off" data-first aria-describedby="workspace-name-field-note" aria-invalid=${this.errorOf("name") !== null} />`,
+        input: html`<input
+          id="workspace-name-field"
+          name="name"
+          .defaultValue=${this.state.workspace?.name ?? ""}
+          required
+          maxlength=${NAME_CHARS}
+          autocomplete="off"
+          data-first
+          aria-describedby="workspace-name-field-note"
+          aria-invalid=${this.errorOf("name") !== null}
+        />`,
         hint: "Everybody sees it, on the sign-in page too.",
         error: this.errorOf("name"),
       })}
