@@ -151,12 +151,23 @@ export class TextBox extends LitElement {
     const item = completion.items[this.chosen];
     if (event.key === "ArrowDown") this.chosen = (this.chosen + 1) % count;
     else if (event.key === "ArrowUp") this.chosen = (this.chosen + count - 1) % count;
+    else if (event.key === "Enter" && this.#isTyped(completion, item)) return false;
     else if ((event.key === "Enter" || event.key === "Tab") && item) this.#choose(item);
     else if (event.key === "Escape") {
       this.#dismissed = this.field.value;
       this.completion = null;
     } else return false;
     return true;
+  }
+
+  /**
+   * Whether the item stands in the field already, to its last letter: then Enter means "send".
+   *
+   * @param {Completion} completion
+   * @param {Item | undefined} item
+   */
+  #isTyped({ from, to }, item) {
+    return this.field.value.slice(from, to) === item?.insert;
   }
 
   /** @param {KeyboardEvent} event */
