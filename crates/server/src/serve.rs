@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -168,7 +169,8 @@ struct Acceptor<'g> {
 impl<'g> Acceptor<'g> {
     fn new(app: &App, graceful: &'g GracefulShutdown) -> Self {
         let places = Arc::new(Semaphore::new(app.config.connections.clamp(1, limits::CONNECTIONS)));
-        Self { router: http::router(app.clone()), http: Arc::new(protocol()), graceful, places }
+        let router = http::router(app.clone()).layer(from_fn(http::one_host));
+        Self { router, http: Arc::new(protocol()), graceful, places }
     }
 
     async fn accept(&self, listener: TcpListener) {

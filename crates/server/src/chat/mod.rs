@@ -176,8 +176,8 @@ async fn websocket(
 ) -> Result<Response, Refusal> {
     let (identity, feed, opening) = open(&app, &request, Transport::Websocket).await?;
     let upgrade = hyper::upgrade::on(&mut request);
-    let ops = app.ops.clone();
-    app.chat.sockets.spawn(async move {
+    let sockets = app.chat.sockets.clone();
+    sockets.spawn(async move {
         let upgraded = match upgrade.await {
             Ok(upgraded) => upgraded,
             Err(error) => {
@@ -189,11 +189,11 @@ async fn websocket(
         match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<Guarded>>(upgraded) {
             Ok(parts) => {
                 let socket = websocket::wrap(parts.io.into_inner(), parts.read_buf).await;
-                websocket::serve(socket, feed, opening, &ops, &identity).await;
+                websocket::serve(socket, feed, opening, &app, &identity).await;
             }
             Err(upgraded) => {
                 let socket = websocket::wrap(TokioIo::new(upgraded), bytes::Bytes::new()).await;
-                websocket::serve(socket, feed, opening, &ops, &identity).await;
+                websocket::serve(socket, feed, opening, &app, &identity).await;
             }
         }
     });

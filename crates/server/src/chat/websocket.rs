@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _, stream::SplitSink, stream::SplitStream};
-use switchback_core::wire::ByeReason;
+use switchback_core::wire::{ByeReason, ErrorCode};
 use switchback_core::{close, limits as bounds};
 use switchback_storage::Identity;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
@@ -20,10 +20,10 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::command;
 use super::feed::{Feed, Pulled, bye};
+use crate::app::App;
 use crate::hub::Goodbye;
 use crate::limits;
 use crate::log::Frame;
-use crate::ops::Ops;
 
 /// How a connection came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) async fn serve<S>(
     socket: WebSocketStream<S>,
     feed: Feed,
     opening: Vec<Arc<Frame>>,
-    ops: &Ops,
+    app: &App,
     caller: &Identity,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -83,7 +83,7 @@ pub(super) async fn serve<S>(
             // First, and also while a write waits for the peer: from here on nothing is for them.
             biased;
             goodbye = session.ended() => Ending::goodbye(goodbye),
-            ending = read(&mut halves.1, ops, caller, answers) => ending,
+            ending = read(&mut halves.1, app, caller, answers) => ending,
             ending = writer.run() => ending,
         }
     };
@@ -95,7 +95,7 @@ pub(super) async fn serve<S>(
 /// Reads commands until the connection ends.
 async fn read<S>(
     stream: &mut SplitStream<WebSocketStream<S>>,
-    ops: &Ops,
+    app: &App,
     caller: &Identity,
     answers: mpsc::Sender<Arc<Frame>>,
 ) -> Ending
@@ -115,11 +115,14 @@ where
             Some(Ok(Message::Close(_))) | None => return Ending::Gone,
             Some(Err(error)) => return broken(&error),
         };
-        let outcome = command::run(ops, caller, text.as_bytes()).await;
+        let outcome = command::run(&app.ops, caller, text.as_bytes()).await;
         bad_in_a_row = match &outcome {
             Err(error) if error.code.is_malformed() => bad_in_a_row + 1,
             _ => 0,
         };
+        if matches!(&outcome, Err(error) if error.code == ErrorCode::RateLimited) {
+            app.metrics.rate_limited();
+        }
         let frame = Frame::server(&command::answer(outcome));
         if answers.send(frame).await.is_err() {
             return Ending::Gone;

@@ -23,15 +23,13 @@ async fn live() -> &'static str {
     "ok\n"
 }
 
-/// It can serve: the database answers.
+/// It can serve: the database answers, and it is not about to stop.
 async fn ready(State(app): State<App>) -> impl IntoResponse {
-    match app.ops.ping().await {
-        Ok(()) => (StatusCode::OK, axum::Json(json!({ "ready": true, "problems": [] }))),
-        Err(refusal) => {
-            let problem = format!("database: {refusal}");
-            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "ready": false, "problems": [problem] })))
-        }
-    }
+    let database = app.ops.ping().await.err().map(|refusal| format!("database: {refusal}"));
+    let stopping = app.chat.hub().is_draining().then(|| "stopping".to_owned());
+    let problems: Vec<String> = database.into_iter().chain(stopping).collect();
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(json!({ "ready": problems.is_empty(), "problems": problems })))
 }
 
 async fn metrics(State(app): State<App>) -> impl IntoResponse {

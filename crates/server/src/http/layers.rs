@@ -8,10 +8,10 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use switchback_core::wire::ErrorCode;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate as _, SizeAbove};
@@ -43,6 +43,18 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
         app.metrics.rate_limited();
     }
     response
+}
+
+/// Refuses a request of HTTP/1.1 that does not name exactly one host (RFC 9112 3.2).
+pub(crate) async fn one_host(request: Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        let detail = format!("a request names exactly one host; this one has {hosts} lines `Host`");
+        return Refused::new(ErrorCode::BadRequest, detail)
+            .with_status(StatusCode::BAD_REQUEST)
+            .into_response();
+    }
+    next.run(request).await
 }
 
 /// Headers for every answer but a handshake's, which has a form of its own.

@@ -20,6 +20,8 @@ mod rest;
 mod user_agent;
 mod visitor;
 
+pub(crate) use layers::one_host;
+
 #[cfg(test)]
 mod tests;
 

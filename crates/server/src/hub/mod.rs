@@ -252,6 +252,11 @@ impl Hub {
         }
     }
 
+    /// Whether the server is about to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state().draining
+    }
+
     /// Makes new events visible, then wakes whom they concern.
     fn publish(&self, entries: &[Arc<Entry>]) {
         self.ring.push(entries.iter().cloned());

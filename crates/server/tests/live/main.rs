@@ -4,6 +4,7 @@
 mod access;
 mod cursor;
 mod delivery;
+mod host;
 mod http2;
 mod kit;
 mod stop;
