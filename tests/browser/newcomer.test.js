@@ -68,7 +68,7 @@ test("the set-up address works once", async () => {
 
 test("the owner makes an invitation link in the page", async () => {
   const { page } = owner;
-  await page.getByRole("button", { name: "Invite your team" }).click();
+  await new Chat(owner).rooms.getByRole("button", { name: "Invite your team" }).click();
   const dialog = page.getByRole("dialog");
   await assertAccessible(page, "the invitation dialog");
   await dialog.getByRole("button", { name: "Make a link" }).click();

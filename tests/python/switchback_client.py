@@ -62,7 +62,7 @@ class Client:
 
     def _http(self, method, path, body=None, **headers):
         way = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=SILENCE_S)
-        headers["Authorization"] = f"Bearer {self.token}"
+        headers.update({"Authorization": f"Bearer {self.token}", "Connection": "close"})
         if body is not None:
             headers["Content-Type"] = "application/json"
         way.request(method, path, None if body is None else json.dumps(body), headers)

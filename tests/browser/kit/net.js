@@ -30,30 +30,28 @@ export function listens(port) {
 }
 
 /**
- * Sends one request and tells what had arrived after `waitMs`: the text so far, and when the first
- * byte came (`null`: nothing yet).
+ * Sends one request and resolves to what has arrived once that is enough, or the connection has
+ * ended, or `waitMs` are over.
  *
  * @param {number} port
  * @param {string[]} lines request line and headers
  * @param {number} waitMs
- * @returns {Promise<{text: string, firstByteMs: number | null}>}
+ * @param {RegExp} [enough] nothing more is waited for once this is there
+ * @returns {Promise<string>}
  */
-export function rawRequest(port, lines, waitMs) {
+export function rawRequest(port, lines, waitMs, enough) {
   return new Promise((resolve) => {
-    const started = Date.now();
     let text = "";
-    /** @type {number | null} */
-    let firstByteMs = null;
     const socket = net.connect(port, "127.0.0.1", () => socket.write(`${lines.join("\r\n")}\r\n\r\n`));
     const finish = () => {
       clearTimeout(timer);
       socket.destroy();
-      resolve({ text, firstByteMs });
+      resolve(text);
     };
     const timer = setTimeout(finish, waitMs);
     socket.on("data", (bytes) => {
-      firstByteMs ??= Date.now() - started;
       text += bytes.toString("latin1");
+      if (enough?.test(text)) finish();
     });
     socket.on("end", finish);
     socket.on("error", finish);
