@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
-/// A read or write was not done. Nothing of it was written.
+use sqlx::postgres::PgDatabaseError;
+
+use crate::{postgres, sqlite};
+
+/// A read or write was not done. Nothing of it was written, except perhaps where it is
+/// `Unavailable`: if the connection to the database broke while it committed, nobody can know.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Does not exist, or the asker is not a member and may not know. The word names the thing
@@ -23,7 +28,8 @@ pub enum Error {
     /// An invitation that is used up, expired or revoked.
     #[error("{0}")]
     Gone(&'static str),
-    /// Cannot be written or read now (disk full, writer's queue full, shutting down); try later.
+    /// Cannot be written or read now (disk full, writer's queue full, database restarting, shutting
+    /// down); try later. A post may be tried again as it is: its nonce keeps it from being twice.
     #[error("storage is not available: {0}")]
     Unavailable(String),
     /// A defect or a damaged database.
@@ -38,21 +44,19 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// `SQLite`'s primary result codes that speak of the surroundings, not of the statement or the file:
-/// busy, locked, out of memory, read-only, IO error, full, cannot open, protocol (locking).
-const PASSING_SQLITE_CODES: [i64; 8] = [5, 6, 7, 8, 10, 13, 14, 15];
-/// `SQLite`'s extended codes carry the primary one in their low byte.
-const PRIMARY_CODE_MASK: i64 = 0xff;
-
 fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => {
-            let code = error.code().and_then(|code| code.parse::<i64>().ok());
-            code.is_some_and(|code| PASSING_SQLITE_CODES.contains(&(code & PRIMARY_CODE_MASK)))
+            if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+                postgres::is_passing(error.as_ref())
+            } else {
+                sqlite::is_passing(error.as_ref())
+            }
         }
         _ => false,
     }
@@ -79,11 +83,11 @@ pub enum OpenError {
     },
     /// The database was written by a newer version.
     #[error(
-        "the database {path} was written by a newer Switchback (its schema is {found}, this version knows {known}); use that version or a newer one"
+        "the database {database} was written by a newer Switchback (its schema is {found}, this version knows {known}); use that version or a newer one"
     )]
     NewerSchema {
         /// Which.
-        path: PathBuf,
+        database: String,
         /// In the database.
         found: i64,
         /// In this binary.
@@ -94,6 +98,22 @@ pub enum OpenError {
     Missing {
         /// Where.
         path: PathBuf,
+    },
+    /// No `PostgreSQL` answers there, or it lets us not in.
+    #[error("cannot connect to the database {database}: {source}")]
+    Connect {
+        /// Which, without its password.
+        database: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// A `PostgreSQL` that cannot keep what it must.
+    #[error("the database {database} cannot be used: {reason}")]
+    Unsuitable {
+        /// Which.
+        database: String,
+        /// What is wrong, and what would be right.
+        reason: String,
     },
     /// The database itself failed.
     #[error("cannot open the database: {0}")]

@@ -10,13 +10,15 @@
 //! new, is the name free); who is *allowed* to do something by their role is `ops`' matter.
 //!
 //! Where to look: [`Store`] opens and closes; `write/` and `read/` hold its operations by subject;
-//! `db` is the only module that knows which database is behind a query, `sqlite` what is peculiar
-//! to this one.
+//! `db` is the only module that knows which database is behind a query, `sqlite` and `postgres` what
+//! is peculiar to each.
 
+mod database;
 mod db;
 pub mod error;
 mod kind;
 pub mod limits;
+mod postgres;
 mod read;
 mod seed;
 mod sqlite;
@@ -26,6 +28,7 @@ pub mod types;
 mod write;
 mod writer;
 
+pub use database::{BadAddress, Database, PostgresAddress};
 pub use error::{Error, OpenError};
 pub use store::{OpenMode, Store};
 pub use types::*;

@@ -7,6 +7,9 @@ use std::time::Duration;
 pub const WRITER_QUEUE: usize = 4_096;
 /// Operations in one transaction.
 pub const GROUP_MAX: usize = 512;
+/// The same on `PostgreSQL`, where other nodes wait for the transaction's end: fewer, though enough
+/// to share the price of the commit.
+pub const POSTGRES_GROUP_MAX: usize = 128;
 /// Connections that read.
 pub const READERS: u32 = 4;
 /// How long a read waits for one of them.
@@ -29,3 +32,16 @@ pub const SESSIONS_PER_USER: usize = 100;
 pub const TOKENS_PER_USER: usize = 100;
 /// Invitations in the list, newest first.
 pub const INVITATIONS_LISTED: usize = 500;
+
+/// How long connecting to `PostgreSQL` may take.
+pub const POSTGRES_CONNECT: Duration = Duration::from_secs(5);
+/// How long a node may hold the log's head without saying anything: then `PostgreSQL` takes it
+/// away. A node that is stopped or cut off thus stops the others no longer than this.
+pub const POSTGRES_SILENCE: Duration = Duration::from_secs(3);
+/// How long a statement may run, waiting for the log's head (`BUSY_TIMEOUT`) included.
+pub const POSTGRES_STATEMENT: Duration = Duration::from_secs(12);
+/// How long an answer from `PostgreSQL` is waited for before the connection counts as lost: longer
+/// than a statement may run.
+pub const POSTGRES_ANSWER: Duration = Duration::from_secs(15);
+/// A reading connection that was idle this long is tried before it is used.
+pub const POSTGRES_TRY_AFTER: Duration = Duration::from_secs(1);

@@ -1,4 +1,5 @@
-//! What is peculiar to `SQLite`: opening, pragmas, migrations, the checkpoint at the end.
+//! What is peculiar to `SQLite`: opening, pragmas, migrations, the write transaction, error codes,
+//! the checkpoint at the end.
 //!
 //! One connection writes, several read. WAL lets them not wait for each other; `synchronous=FULL`
 //! syncs the WAL at each commit, which is what an acknowledgement stands for. There is no memory
@@ -7,10 +8,16 @@
 
 use std::path::Path;
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions as _, SqlSafeStr as _, SqliteConnection, SqlitePool};
+use switchback_core::Seq;
+use switchback_core::wire::Timestamp;
 
+use crate::db::{for_sqlite, values};
 use crate::{OpenError, limits};
 
 /// The database's name in the data directory.
@@ -71,7 +78,7 @@ pub(crate) async fn is_behind(conn: &mut SqliteConnection, path: &Path) -> Resul
     let known = migrator().iter().map(|migration| migration.version).max().unwrap_or_default();
     let found = schema_version(conn).await?.unwrap_or_default();
     if found > known {
-        return Err(OpenError::NewerSchema { path: path.to_owned(), found, known });
+        return Err(OpenError::NewerSchema { database: path.display().to_string(), found, known });
     }
     Ok(found < known)
 }
@@ -91,6 +98,36 @@ async fn schema_version(conn: &mut SqliteConnection) -> Result<Option<i64>, sqlx
 pub(crate) async fn migrate(conn: &mut SqliteConnection) -> Result<(), OpenError> {
     migrator().run_direct(None, conn, false).await?;
     Ok(())
+}
+
+/// Takes the write lock and reads the head.
+pub(crate) async fn begin_write(conn: &mut SqliteConnection) -> Result<SqliteRow, sqlx::Error> {
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+    sqlx::query("SELECT seq, at FROM log_head WHERE id = 1").fetch_one(conn).await
+}
+
+/// Moves the head, if it moves, and syncs.
+pub(crate) async fn commit_write(
+    conn: &mut SqliteConnection,
+    head: Option<(Seq, Timestamp)>,
+) -> Result<(), sqlx::Error> {
+    if let Some((seq, at)) = head {
+        let sql = "UPDATE log_head SET seq = $1, at = $2 WHERE id = 1";
+        for_sqlite(sql, values![seq, at]).execute(&mut *conn).await?;
+    }
+    sqlx::query("COMMIT").execute(conn).await.map(drop)
+}
+
+/// Primary result codes that speak of the surroundings, not of the statement or the file: busy,
+/// locked, out of memory, read-only, IO error, full, cannot open, protocol (locking).
+const PASSING_CODES: [i64; 8] = [5, 6, 7, 8, 10, 13, 14, 15];
+/// Extended codes carry the primary one in their low byte.
+const PRIMARY_CODE_MASK: i64 = 0xff;
+
+/// Whether an operator or time can mend it.
+pub(crate) fn is_passing(error: &dyn DatabaseError) -> bool {
+    let code = error.code().and_then(|code| code.parse::<i64>().ok());
+    code.is_some_and(|code| PASSING_CODES.contains(&(code & PRIMARY_CODE_MASK)))
 }
 
 /// Moves the WAL into the database file, so that a stopped server leaves one whole file behind.

@@ -8,12 +8,14 @@ use futures_util::future::BoxFuture;
 use switchback_core::{Epoch, Seq};
 use tokio::sync::watch;
 
-use crate::db::{Conn, Readers, values};
+use crate::db::{Conn, Held, Origin, Readers, values};
+use crate::postgres::Server;
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
-use crate::{Error, OpenError, WriterStats, seed, sqlite};
+use crate::{Database, Error, OpenError, WriterStats, seed, sqlite};
 
-/// How a process stands to the data directory.
+/// How a process stands to the data directory. `PostgreSQL` has none: there every process may do
+/// everything beside every other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
     /// Takes the directory's lock, creates what is missing, runs migrations.
@@ -69,14 +71,35 @@ impl Store {
             let _migrating = if lock.is_none() { Some(take_lock(data_dir)?) } else { None };
             sqlite::migrate(&mut conn).await?;
         }
-        let mut tx = Tx::new(Conn::Writer(Box::new(conn)));
+        let readers = Readers::Sqlite(sqlite::readers(&path));
+        Self::start(Conn::from(conn), readers, Origin::Sqlite(path), lock).await
+    }
+
+    /// Opens a database wherever it is. On `PostgreSQL` any number of servers may run on one, and
+    /// `mode` makes no difference.
+    pub async fn open_database(database: &Database, mode: OpenMode) -> Result<Self, OpenError> {
+        let server = match database {
+            Database::Directory(data_dir) => return Self::open(data_dir, mode).await,
+            Database::Postgres(address) => Server::new(address.clone()),
+        };
+        let conn = server.open_writer().await?;
+        let readers = Readers::Postgres(server.readers());
+        Self::start(Conn::from(conn), readers, Origin::Postgres(server), None).await
+    }
+
+    async fn start(
+        conn: Conn,
+        readers: Readers,
+        origin: Origin,
+        lock: Option<File>,
+    ) -> Result<Self, OpenError> {
+        let mut tx = Tx::new(conn);
         let head = seed::seed(&mut tx).await.map_err(database)?;
-        let readers = Readers::new(sqlite::readers(&path));
-        let writer = Writer::start(tx, head.seq, path, lock);
+        let writer = Writer::start(tx, head.seq, origin, lock);
         Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, writer }) })
     }
 
-    /// Takes no more writes, finishes those that wait, and leaves one whole file behind. Everything
+    /// Takes no more writes, finishes those that wait, and leaves one whole file behind (`SQLite`). Everything
     /// asked afterwards is `Unavailable`. Closing twice is fine.
     pub async fn close(&self) {
         let ended = self.inner.writer.finish().await;
@@ -145,7 +168,7 @@ pub(crate) async fn head(conn: &mut Conn) -> Result<Seq, Error> {
 
 async fn end(ended: Ended) -> Result<(), Error> {
     let Ended { mut conn, .. } = ended;
-    if let Conn::Writer(writer) = &mut conn {
+    if let Conn::Sqlite(Held::Writer(writer)) = &mut conn {
         sqlite::checkpoint(writer).await?;
     }
     conn.close().await

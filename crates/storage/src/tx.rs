@@ -64,23 +64,19 @@ impl Tx {
 
     /// Takes the write lock and reads the head.
     pub(crate) async fn begin(&mut self) -> Result<(), Error> {
-        self.conn.run("BEGIN IMMEDIATE", values![]).await?;
-        let head = self.conn.one("SELECT seq, at FROM log_head WHERE id = 1", values![]).await?;
+        let head = self.conn.begin_write().await?;
         self.seq = head.get("seq")?;
         self.stored_seq = self.seq;
-        // A clock that was set back must not order the log's times against its positions.
+        // A clock that was set back, or another node's that is ahead, must not order the log's
+        // times against its positions.
         self.at = now().max(head.get("at")?);
         Ok(())
     }
 
     /// Moves the head and makes everything durable.
     pub(crate) async fn commit(&mut self) -> Result<(), Error> {
-        if self.seq != self.stored_seq {
-            let sql = "UPDATE log_head SET seq = $1, at = $2 WHERE id = 1";
-            self.conn.run(sql, values![self.seq, self.at]).await?;
-        }
-        self.conn.run("COMMIT", values![]).await?;
-        Ok(())
+        let moved = self.seq != self.stored_seq;
+        self.conn.commit_write(moved.then_some((self.seq, self.at))).await
     }
 
     /// Gives everything up. That there may be no transaction any more is fine: `SQLite` ends it by
@@ -88,6 +84,16 @@ impl Tx {
     pub(crate) async fn rollback(&mut self) {
         if let Err(error) = self.conn.run("ROLLBACK", values![]).await {
             tracing::debug!(%error, "nothing was left to roll back");
+        }
+    }
+
+    /// Gives everything up after trouble with the database itself. A connection to `PostgreSQL` is
+    /// given up with it: a new one costs less than knowing in which state this one is.
+    pub(crate) async fn abandon(&mut self) {
+        if self.conn.postgres().is_some() {
+            self.conn.lose();
+        } else {
+            self.rollback().await;
         }
     }
 
@@ -109,6 +115,11 @@ impl Tx {
         self.conn.run("ROLLBACK TO operation", values![]).await?;
         self.seq = self.savepoint_seq;
         self.release().await
+    }
+
+    /// Counts events that were appended in another way than by [`Tx::append`].
+    pub(crate) const fn appended_through(&mut self, seq: Seq) {
+        self.seq = seq;
     }
 
     /// The last event so far.

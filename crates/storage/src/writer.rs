@@ -7,11 +7,11 @@
 //!
 //! What it trades away: an operation waits for its group. What it never does: answer before the
 //! commit. If the disk is full or the commit fails, the whole group is undone and every operation
-//! of it hears `Unavailable`; reading goes on.
+//! of it hears `Unavailable`; reading goes on. If the connection breaks while it commits, nobody
+//! can know whether it did: then too it is `Unavailable`, and a post's nonce makes trying again safe.
 
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -22,10 +22,10 @@ use switchback_core::Seq;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::db::Conn;
+use crate::db::{Conn, Origin};
 use crate::tx::Tx;
 use crate::write::messages;
-use crate::{Error, NewMessage, Posted, WriterStats, limits, sqlite};
+use crate::{Error, NewMessage, Posted, WriterStats, limits, postgres};
 
 /// The way to the writer's task.
 #[derive(Debug)]
@@ -56,11 +56,11 @@ struct Counters {
 }
 
 impl Writer {
-    pub(crate) fn start(tx: Tx, head: Seq, path: PathBuf, lock: Option<File>) -> Self {
+    pub(crate) fn start(tx: Tx, head: Seq, origin: Origin, lock: Option<File>) -> Self {
         let (queue, waiting) = mpsc::channel(limits::WRITER_QUEUE);
         let (doorbell, head) = watch::channel(head);
         let counters = Arc::new(Counters::default());
-        let task = Task { tx, waiting, doorbell, counters: Arc::clone(&counters), path };
+        let task = Task { tx, waiting, doorbell, counters: Arc::clone(&counters), origin };
         let task = tokio::spawn(async move { Ended { conn: task.run().await, _lock: lock } });
         Self { queue: Mutex::new(Some(queue)), task: tokio::sync::Mutex::new(Some(task)), counters, head }
     }
@@ -76,7 +76,7 @@ impl Writer {
         answer.await.map_err(|_| stopped())?
     }
 
-    /// Posts a message: the operation there is most of, and the one that a group could do in bulk.
+    /// Posts a message: the operation there is most of, and the one that a group can do in bulk.
     pub(crate) async fn post(&self, new: NewMessage) -> Result<Posted, Error> {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Write::Post(Box::new(Post { new, posted: None, reply })))?;
@@ -144,6 +144,18 @@ impl Write {
         }
     }
 
+    fn as_post(&mut self) -> Option<&mut Post> {
+        match self {
+            Self::Post(post) => Some(post),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// It was posted together with others.
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Post(post) if post.posted.is_some())
+    }
+
     /// `Ok`: what it did is on disk. Nobody may be waiting any more, which is fine.
     fn answer(self, outcome: Result<(), Error>) {
         match self {
@@ -199,14 +211,14 @@ struct Task {
     waiting: mpsc::Receiver<Write>,
     doorbell: watch::Sender<Seq>,
     counters: Arc<Counters>,
-    path: PathBuf,
+    origin: Origin,
 }
 
 impl Task {
     /// Until the queue is closed and empty.
     async fn run(mut self) -> Conn {
         let mut group = Vec::new();
-        while self.waiting.recv_many(&mut group, limits::GROUP_MAX).await > 0 {
+        while self.waiting.recv_many(&mut group, self.origin.group_max()).await > 0 {
             let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
             self.counters.queued.fetch_sub(size, Ordering::Relaxed);
             let started = Instant::now();
@@ -220,7 +232,7 @@ impl Task {
                 }
                 Err(error) => {
                     tracing::error!(%error, operations = size, "a group of writes was not committed");
-                    self.tx.rollback().await;
+                    self.tx.abandon().await;
                     let reason = error.to_string();
                     group.drain(..).for_each(|write| write.answer(Err(Error::Unavailable(reason.clone()))));
                 }
@@ -237,18 +249,51 @@ impl Task {
         self.doorbell.send_if_modified(|known| std::mem::replace(known, head) != head);
     }
 
-    /// One transaction. `Err`: nothing of it was written.
+    /// One transaction. `Err`: nothing of it was written, as far as anybody can know.
     async fn group(&mut self, group: &mut [Write]) -> Result<Vec<Result<(), Error>>, Error> {
-        if let Err(error) = self.tx.begin().await {
-            self.reopen().await;
-            return Err(error);
-        }
+        self.begin().await?;
+        self.post_together(group).await?;
         let mut outcomes = Vec::with_capacity(group.len());
         for write in group {
-            outcomes.push(self.one(write).await?);
+            outcomes.push(if write.is_done() { Ok(()) } else { self.one(write).await? });
         }
         self.tx.commit().await?;
         Ok(outcomes)
+    }
+
+    /// A connection that cannot begin may be in any state: a fresh one is not. One to a server that
+    /// was restarted meanwhile shows it only now, and nothing was asked of it yet: so once more.
+    async fn begin(&mut self) -> Result<(), Error> {
+        let Err(error) = self.tx.begin().await else { return Ok(()) };
+        let lost = matches!(self.tx.conn, Conn::Lost);
+        self.reopen().await?;
+        if lost { self.tx.begin().await } else { Err(error) }
+    }
+
+    /// Does the group's posts in bulk where the database has a way to; the others wait for their
+    /// turn. They are all of one moment, so that none may complain about coming after another.
+    async fn post_together(&mut self, group: &mut [Write]) -> Result<(), Error> {
+        if self.tx.conn.postgres().is_none() {
+            return Ok(());
+        }
+        let mut posts: Vec<&mut Post> = group.iter_mut().filter_map(Write::as_post).collect();
+        if posts.is_empty() {
+            return Ok(());
+        }
+        let news: Vec<&NewMessage> = posts.iter().map(|post| &post.new).collect();
+        match postgres::post(&mut self.tx, &news).await {
+            Ok(posted) => {
+                posts.iter_mut().zip(posted).for_each(|(post, posted)| post.posted = posted);
+                Ok(())
+            }
+            Err(Error::Database(error)) => {
+                // One that cannot be written must not take the others with it, for ever.
+                tracing::error!(%error, "posts could not be written together; now one by one");
+                self.tx.rollback().await;
+                self.tx.begin().await
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// One operation. The outer `Err` is trouble with the database itself: it ends the group.
@@ -263,17 +308,15 @@ impl Task {
         }
     }
 
-    /// A connection that cannot begin may be in any state: a fresh one is not.
-    async fn reopen(&mut self) {
-        match sqlite::connect_writer(&self.path).await {
-            Ok(fresh) => {
-                let stale = std::mem::replace(&mut self.tx.conn, Conn::Writer(Box::new(fresh)));
-                if let Err(error) = stale.close().await {
-                    tracing::warn!(%error, "the writer's old connection did not close in good order");
-                }
-            }
-            Err(error) => tracing::error!(%error, "the database cannot be opened again for writing"),
+    async fn reopen(&mut self) -> Result<(), Error> {
+        let fresh = self.origin.connect_writer().await.inspect_err(|error| {
+            tracing::error!(%error, "the database cannot be opened again for writing");
+        })?;
+        let stale = std::mem::replace(&mut self.tx.conn, fresh);
+        if let Err(error) = stale.close().await {
+            tracing::warn!(%error, "the writer's old connection did not close in good order");
         }
+        Ok(())
     }
 }
 

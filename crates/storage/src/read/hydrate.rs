@@ -17,7 +17,7 @@ pub(crate) async fn messages(
 ) -> Result<HashMap<MessageId, Message>, Error> {
     let sql = "SELECT m.seq, m.id, m.room_id, m.author_id, m.nonce, m.at, m.edited_at, m.body, m.html, \
                m.reply_to, m.mentions_room, m.deleted_seq IS NOT NULL AS deleted, \
-               q.author_id AS quote_author, substr(q.body, 1, $1) AS quote_excerpt, \
+               q.author_id AS quote_author, substr(q.body, 1, CAST($1 AS INTEGER)) AS quote_excerpt, \
                q.deleted_seq IS NOT NULL AS quote_deleted \
                FROM messages m LEFT JOIN messages q ON q.id = m.reply_to WHERE m.id IN ({keys})";
     let rows = conn.all_in(sql, values![limits::REPLY_EXCERPT_CHARS], ids).await?;

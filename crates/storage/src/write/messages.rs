@@ -1,7 +1,7 @@
 //! Writing, editing, deleting, reacting, and marking as read.
 
 use sha2::{Digest as _, Sha256};
-use switchback_core::wire::{Message, Quote};
+use switchback_core::wire::{Message, Quote, Timestamp};
 use switchback_core::{MessageBody, MessageId, RoomId, Seq, UserId, limits};
 
 use crate::db::values;
@@ -64,12 +64,26 @@ pub(crate) async fn post(tx: &mut Tx, new: &NewMessage) -> Result<Posted, Error>
     let id = MessageId::from_uuid(new_id());
     let entry = Entry::in_room(Kind::MessagePosted, new.room, Some(new.author)).about(id.as_uuid());
     let seq = tx.append(entry).await?;
-    let message = Message {
+    let message = fresh(new, id, seq, tx.at(), reply_to, mentions);
+    insert(tx, &message, digest).await?;
+    Ok(Posted { seq, message, fresh: true })
+}
+
+/// The message that a post becomes.
+pub(crate) fn fresh(
+    new: &NewMessage,
+    id: MessageId,
+    seq: Seq,
+    at: Timestamp,
+    reply_to: Option<Quote>,
+    mentions: Vec<UserId>,
+) -> Message {
+    Message {
         id,
         room: new.room,
         author: new.author,
         seq,
-        at: tx.at(),
+        at,
         edited_at: None,
         body: new.body.as_str().to_owned(),
         html: new.html.clone(),
@@ -79,13 +93,11 @@ pub(crate) async fn post(tx: &mut Tx, new: &NewMessage) -> Result<Posted, Error>
         mentions,
         mentions_room: new.mentions_room,
         deleted: false,
-    };
-    insert(tx, &message, digest).await?;
-    Ok(Posted { seq, message, fresh: true })
+    }
 }
 
 /// What makes two posts the same: where, in answer to what, and the text.
-fn digest(new: &NewMessage) -> [u8; 32] {
+pub(crate) fn digest(new: &NewMessage) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(new.room.as_uuid().as_bytes());
     // The nil UUID stands for no answer: no message has it.
@@ -111,7 +123,7 @@ async fn earlier(tx: &mut Tx, new: &NewMessage, digest: [u8; 32]) -> Result<Opti
 /// The beginning of the message answered, which must be in the same room.
 async fn quote(tx: &mut Tx, new: &NewMessage) -> Result<Option<Quote>, Error> {
     let Some(id) = new.reply_to else { return Ok(None) };
-    let sql = "SELECT author_id, substr(body, 1, $3) AS excerpt, deleted_seq IS NOT NULL AS deleted \
+    let sql = "SELECT author_id, substr(body, 1, CAST($3 AS INTEGER)) AS excerpt, deleted_seq IS NOT NULL AS deleted \
                FROM messages WHERE id = $1 AND room_id = $2";
     let row = tx.conn.maybe(sql, values![id, new.room, limits::REPLY_EXCERPT_CHARS]).await?;
     let row = found(row, "message")?;
@@ -124,10 +136,15 @@ async fn quote(tx: &mut Tx, new: &NewMessage) -> Result<Option<Quote>, Error> {
     Ok(Some(quote))
 }
 
+/// Whom a post mentions besides its author, as many as may be.
+pub(crate) fn mentionable(new: &NewMessage) -> impl Iterator<Item = UserId> {
+    let others = new.mentions.iter().copied().filter(|user| *user != new.author);
+    others.take(limits::MENTIONS_PER_MESSAGE)
+}
+
 /// Those mentioned who are in the room, the author left out, in the order in which they are read.
 async fn members_mentioned(tx: &mut Tx, new: &NewMessage) -> Result<Vec<UserId>, Error> {
-    let others = new.mentions.iter().copied().filter(|user| *user != new.author);
-    let wanted: Vec<UserId> = others.take(limits::MENTIONS_PER_MESSAGE).collect();
+    let wanted: Vec<UserId> = mentionable(new).collect();
     let sql = "SELECT user_id FROM memberships WHERE room_id = $1 AND user_id IN ({keys})";
     let rows = tx.conn.all_in(sql, values![new.room], &wanted).await?;
     let mut members = rows.iter().map(|row| row.get("user_id")).collect::<Result<Vec<_>, _>>()?;

@@ -1,19 +1,26 @@
 //! The writer under faults that only it can be given: a full disk, a full queue, a defect.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
 
+#[path = "../../tests/it/home.rs"]
+mod home;
+
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use switchback_core::wire::Role;
 use switchback_core::{Nonce, RoomId, UserId};
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use self::home::Home;
 use crate::db::values;
 use crate::{Error, HistoryRange, NewMessage, NewUser, OpenMode, Store, limits};
 
-async fn store(dir: &TempDir) -> (Store, UserId, RoomId) {
-    let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+async fn open(home: &Home) -> Store {
+    Store::open_database(&home.address().parse().unwrap(), OpenMode::Server).await.unwrap()
+}
+
+async fn store(home: &Home) -> (Store, UserId, RoomId) {
+    let store = open(home).await;
     let ada = NewUser {
         handle: "ada".parse().unwrap(),
         name: "Ada".parse().unwrap(),
@@ -50,8 +57,8 @@ async fn set_full(store: &Store, full: bool) {
 
 #[tokio::test]
 async fn on_a_full_disk_nothing_is_acknowledged_reading_goes_on_and_space_heals_it() {
-    let dir = TempDir::new().unwrap();
-    let (store, ada, general) = store(&dir).await;
+    let home = Home::directory();
+    let (store, ada, general) = store(&home).await;
     let before = store.post_message(message(ada, general, 10)).await.unwrap();
     set_full(&store, true).await;
     let posts: Vec<_> = (0..40).map(|_| message(ada, general, 15_000)).collect();
@@ -75,8 +82,8 @@ async fn on_a_full_disk_nothing_is_acknowledged_reading_goes_on_and_space_heals_
 
 #[tokio::test]
 async fn a_defect_in_one_operation_takes_nothing_from_the_others() {
-    let dir = TempDir::new().unwrap();
-    let (store, ada, general) = store(&dir).await;
+    let home = Home::new().await;
+    let (store, ada, general) = store(&home).await;
     let head = store.head().await.unwrap();
     let defect = store.write::<(), _>(|tx| {
         Box::pin(async move {
@@ -93,8 +100,8 @@ async fn a_defect_in_one_operation_takes_nothing_from_the_others() {
 
 #[tokio::test]
 async fn a_full_queue_refuses_and_what_waits_is_still_done() {
-    let dir = TempDir::new().unwrap();
-    let (store, ada, general) = store(&dir).await;
+    let home = Home::new().await;
+    let (store, ada, general) = store(&home).await;
     let before = store.head().await.unwrap();
     let (release, released) = oneshot::channel::<()>();
     let (entered, inside) = oneshot::channel::<()>();
@@ -123,7 +130,41 @@ async fn a_full_queue_refuses_and_what_waits_is_still_done() {
     holding.await.unwrap().unwrap();
     store.close().await;
     assert_eq!(store.stats().queued, 0);
-    assert_eq!(store.stats().largest_group, u64::try_from(limits::GROUP_MAX).unwrap());
-    let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+    let group_max = match &home {
+        Home::Directory(_) => limits::GROUP_MAX,
+        Home::Postgres(_) => limits::POSTGRES_GROUP_MAX,
+    };
+    assert_eq!(store.stats().largest_group, u64::try_from(group_max).unwrap());
+    let store = open(&home).await;
     assert_eq!(store.head().await.unwrap(), before);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: set SWITCHBACK_TEST_POSTGRES"]
+async fn a_node_that_falls_silent_under_the_lock_stops_the_others_for_a_moment_only() {
+    let home = Home::postgres().await;
+    let (silent, ada, general) = store(&home).await;
+    let other = open(&home).await;
+    let (entered, inside) = oneshot::channel::<()>();
+    let (release, released) = oneshot::channel::<()>();
+    let hold = silent.write(move |tx| {
+        Box::pin(async move {
+            entered.send(()).unwrap();
+            drop(released.await);
+            tx.conn.run("UPDATE workspace SET name = 'too late' WHERE id = 1", values![]).await.map(drop)
+        })
+    });
+    let posting = async {
+        inside.await.unwrap();
+        let started = std::time::Instant::now();
+        let posted = other.post_message(message(ada, general, 10)).await.unwrap();
+        let waited = started.elapsed();
+        release.send(()).unwrap();
+        (posted, waited)
+    };
+    let (late, (posted, waited)) = tokio::join!(hold, posting);
+    assert!(waited < limits::POSTGRES_SILENCE * 2, "{waited:?}");
+    assert!(matches!(late, Err(Error::Unavailable(_))), "{late:?}");
+    assert_eq!(silent.workspace().await.unwrap().name, "Switchback");
+    assert_eq!(silent.post_message(message(ada, general, 10)).await.unwrap().seq, posted.seq + 1);
 }

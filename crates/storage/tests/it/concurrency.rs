@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use switchback_core::wire::{EventBody, RoomKind};
 use switchback_core::{RoomId, UserId};
-use switchback_storage::RoomChange;
+use switchback_storage::{OpenMode, RoomChange};
 use tokio::task::JoinSet;
 
 use crate::kit::{Team, body, message, new_room, reaction};
@@ -124,8 +124,7 @@ async fn a_server_and_an_admin_command_number_one_log_together() {
     let team = Team::new().await;
     let ada = team.owner("ada").await;
     let general = team.general(ada).await;
-    let admin =
-        switchback_storage::Store::open(team.path(), switchback_storage::OpenMode::Admin).await.unwrap();
+    let admin = team.second_store(OpenMode::Admin).await.unwrap();
     let mut posts = JoinSet::new();
     for number in 0..100 {
         let store = if number % 2 == 0 { team.store.clone() } else { admin.clone() };

@@ -1,37 +1,88 @@
-//! A team to test with: a store of its own, and short words for what tests do all the time.
+//! A team to test with: a store of its own, on whichever database, and short words for what tests do all the time.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use switchback_core::wire::{EventBody, Message, Role, RoomKind, RoomView};
 use switchback_core::{Emoji, Handle, MessageBody, MessageId, Nonce, RoomId, Seq, Topic, UserId};
 use switchback_storage::{
-    Error, EventPage, NewMessage, NewReaction, NewRoom, NewUser, OpenMode, Posted, SecretHash, Store,
+    Error, EventPage, NewMessage, NewReaction, NewRoom, NewUser, OpenError, OpenMode, Posted, SecretHash,
+    Store,
 };
-use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::home::Home;
 
 pub(crate) struct Team {
     pub(crate) store: Store,
-    dir: TempDir,
+    // After the store: a schema is dropped once nothing of ours is connected to it.
+    pub(crate) home: Home,
 }
 
 impl Team {
+    /// On the database that the environment names, or on `SQLite`.
     pub(crate) async fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
-        Self { store, dir }
+        Self::at(Home::new().await).await
     }
 
+    /// For what only a data directory has.
+    pub(crate) async fn in_directory() -> Self {
+        Self::at(Home::directory()).await
+    }
+
+    /// For what only `PostgreSQL` has.
+    pub(crate) async fn on_postgres() -> Self {
+        Self::at(Home::postgres().await).await
+    }
+
+    async fn at(home: Home) -> Self {
+        Self { store: open(&home).await, home }
+    }
+
+    /// The data directory.
     pub(crate) fn path(&self) -> &Path {
-        self.dir.path()
+        match &self.home {
+            Home::Directory(dir) => dir.path(),
+            Home::Postgres(_) => panic!("a test of data directories must ask for one"),
+        }
+    }
+
+    /// Breaks the connections to `PostgreSQL`.
+    pub(crate) async fn break_connections(&self) {
+        match &self.home {
+            Home::Directory(_) => panic!("a test of PostgreSQL must ask for it"),
+            Home::Postgres(schema) => schema.break_connections().await,
+        }
+    }
+
+    /// Another store on the same database.
+    pub(crate) async fn second_store(&self, mode: OpenMode) -> Result<Store, OpenError> {
+        Store::open_database(&self.home.address().parse().unwrap(), mode).await
+    }
+
+    /// Changes the database behind the store's back; answers with the number of rows.
+    pub(crate) async fn behind_its_back(&self, sql: String) -> u64 {
+        match &self.home {
+            Home::Directory(dir) => {
+                let options = SqliteConnectOptions::new().filename(dir.path().join("switchback.db"));
+                let mut conn = options.connect().await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap().rows_affected()
+            }
+            Home::Postgres(_) => {
+                let options: PgConnectOptions = self.home.address().parse().unwrap();
+                let mut conn = options.connect().await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap().rows_affected()
+            }
+        }
     }
 
     /// Closes the store and opens it again.
     pub(crate) async fn reopened(self) -> Self {
         self.store.close().await;
-        let store = Store::open(self.dir.path(), OpenMode::Server).await.unwrap();
-        Self { store, dir: self.dir }
+        Self::at(self.home).await
     }
 
     pub(crate) async fn user(&self, handle: &str) -> UserId {
@@ -89,6 +140,10 @@ impl Team {
             events.extend(page.events);
         }
     }
+}
+
+async fn open(home: &Home) -> Store {
+    Store::open_database(&home.address().parse().unwrap(), OpenMode::Server).await.unwrap()
 }
 
 pub(crate) fn new_user(handle: &str, role: Role) -> NewUser {
