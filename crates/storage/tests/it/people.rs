@@ -66,6 +66,17 @@ async fn people_are_found_by_handle_and_id() {
 }
 
 #[tokio::test]
+async fn people_are_in_order_byte_by_byte_whatever_the_databases_language() {
+    let team = Team::new().await;
+    let handles = ["a-b", "a.b", "a1", "a_b", "ab", "b"];
+    for handle in handles.iter().rev() {
+        team.user(handle).await;
+    }
+    let users = team.store.users().await.unwrap();
+    assert!(users.iter().map(|user| user.handle.as_str()).eq(handles));
+}
+
+#[tokio::test]
 async fn more_people_than_one_query_takes_are_all_found() {
     let team = Team::new().await;
     let mut handles = Vec::new();

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::JoinAll;
 use switchback_core::wire::{EventBody, RoomKind};
 use switchback_core::{Nonce, RoomId, Seq};
 use switchback_storage::{Database, Error, NewMessage, OpenError, OpenMode, Store};
@@ -157,6 +158,21 @@ async fn posts_repeated_while_connections_break_are_written_once() {
     let logged = check_log(&team).await;
     assert_eq!(logged.len(), 16 * 40);
     assert!(sent.iter().all(|(nonce, seq)| logged[nonce] == *seq));
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: set SWITCHBACK_TEST_POSTGRES"]
+async fn a_post_that_cannot_be_written_takes_no_other_with_it() {
+    let team = Team::on_postgres().await;
+    let ada = team.owner("ada").await;
+    let general = team.general(ada).await;
+    team.behind_its_back("ALTER TABLE messages ADD CHECK (body <> 'poison')".to_owned()).await;
+    let bodies = (0..40).map(|number| if number == 20 { "poison".to_owned() } else { number.to_string() });
+    let posts = bodies.map(|body| team.store.post_message(message(ada, general, &body)));
+    let answers: Vec<_> = posts.collect::<JoinAll<_>>().await;
+    assert!(matches!(answers[20], Err(Error::Database(_))), "{:?}", answers[20]);
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 39);
+    assert_eq!(check_log(&team).await.len(), 39);
 }
 
 #[tokio::test]
