@@ -134,7 +134,7 @@ impl Feed {
         Ok(Pulled::More)
     }
 
-    /// A page from storage, for a cursor older than what is in memory.
+    /// A page from storage, where memory does not reach or no longer tells the truth.
     async fn pull_stored(&mut self, out: &mut Vec<Arc<Frame>>, budget: &mut Budget) -> Result<(), Error> {
         let user = self.session().viewer.user;
         let store = self.hub().store();

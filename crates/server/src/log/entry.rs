@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchback_core::wire::{Event, EventBody, RoomKind, Timestamp};
-use switchback_core::{Cursor, Epoch, Seq, UserId};
+use switchback_core::{Cursor, Epoch, MessageId, Seq, UserId};
 use switchback_storage::{Audience, LoggedEvent};
 
 use super::Frame;
@@ -25,6 +25,10 @@ pub(crate) struct Entry {
     pub member: Option<UserId>,
     /// Whose account it closed.
     pub deactivated: Option<UserId>,
+    /// The message whose text it carries, and the one that this text quotes.
+    pub texts: [Option<MessageId>; 2],
+    /// The message whose text it has changed or taken away.
+    pub rewrites: Option<MessageId>,
 }
 
 impl Entry {
@@ -38,10 +42,22 @@ impl Entry {
             EventBody::UserUpdated { user } if !user.active => (None, Some(user.id)),
             _ => (None, None),
         };
+        let (texts, rewrites) = texts(&event.body);
         let (seq, at) = (event.seq, event.at);
         let veiled = veil(event).map(|event| Frame::event(&event, cursor));
-        Self { seq, at, audience, frame, veiled, member, deactivated }
+        Self { seq, at, audience, frame, veiled, member, deactivated, texts, rewrites }
     }
+}
+
+fn texts(body: &EventBody) -> ([Option<MessageId>; 2], Option<MessageId>) {
+    let (EventBody::MessagePosted { message }
+    | EventBody::MessageEdited { message }
+    | EventBody::MessageDeleted { message }) = body
+    else {
+        return ([None, None], None);
+    };
+    let rewrites = (!matches!(body, EventBody::MessagePosted { .. })).then_some(message.id);
+    ([Some(message.id), message.reply_to.as_ref().map(|quote| quote.id)], rewrites)
 }
 
 /// What a room that is not public is called today is none of the business of who is not in it.
