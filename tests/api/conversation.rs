@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use switchback_client::{EventStream, Handle, Transport, TransportPolicy, Update};
-use switchback_core::wire::{Command, Event};
+use switchback_core::wire::{Ack, Command, Event};
 use switchback_core::{MessageId, Nonce, RoomId};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -22,12 +22,8 @@ async fn the_conversation_is_the_same_whatever_carries_it() {
     for way in WAYS {
         let server = Server::start().await;
         let (ada, bob) = server.people().await;
-        let (hers, mut she_sees) = ada.connect(TransportPolicy::Only(way)).await;
-        let (his, mut he_sees) = bob.connect(TransportPolicy::Only(way)).await;
-        let last = converse(&hers, &his, ada.general().await.parse().unwrap()).await;
-        let hers = events_up_to(&mut she_sees, last).await;
-        let his = events_up_to(&mut he_sees, last).await;
-        assert!(hers.len() > 10, "{way:?}");
+        let (hers, his) = converse(&ada, &bob, TransportPolicy::Only(way)).await;
+        assert!(hers.len() > 10 && his.len() > 10, "{way:?}");
         told.push((without_chance(&hers), without_chance(&his)));
     }
     assert_eq!(told[0], told[1], "WebSocket and event stream differ");
@@ -38,10 +34,7 @@ async fn the_conversation_is_the_same_whatever_carries_it() {
 async fn a_replay_is_byte_for_byte_the_same_on_every_way_in() {
     let server = Server::start().await;
     let (ada, bob) = server.people().await;
-    let (hers, mut she_sees) = ada.connect(TransportPolicy::Auto).await;
-    let (his, _he_sees) = bob.connect(TransportPolicy::Auto).await;
-    let last = converse(&hers, &his, ada.general().await.parse().unwrap()).await;
-    events_up_to(&mut she_sees, last).await;
+    converse(&ada, &bob, TransportPolicy::Auto).await;
     for who in [&ada, &bob] {
         let websocket = replay_websocket(who).await;
         assert!(websocket.len() > 10);
@@ -50,24 +43,65 @@ async fn a_replay_is_byte_for_byte_the_same_on_every_way_in() {
     }
 }
 
-/// Everything that two people can do to each other's messages; the `seq` of the last event.
-async fn converse(hers: &Handle, his: &Handle, room: RoomId) -> u64 {
-    let first = say(hers, room, "Do we ship on *Monday*?", None).await;
-    let second = say(his, room, "Yes, @ada. @room: on Monday.", Some(first)).await;
-    let edit = Command::MessageEdit { message: second, body: "Yes, on Monday.".parse().unwrap() };
-    his.send(edit).await.unwrap();
+/// Somebody who talks and listens.
+struct Talker {
+    handle: Handle,
+    stream: EventStream,
+    events: Vec<Event>,
+}
+
+impl Talker {
+    async fn connect(who: &Account, transports: TransportPolicy) -> Self {
+        let (handle, stream) = who.connect(transports).await;
+        Self { handle, stream, events: Vec::new() }
+    }
+
+    /// Reads on to this event.
+    async fn hears(&mut self, seq: u64) {
+        while self.events.last().is_none_or(|event| event.seq < seq) {
+            if let Update::Event(event) = timeout(PATIENCE, self.stream.next()).await.unwrap().unwrap() {
+                self.events.push(*event);
+            }
+        }
+    }
+}
+
+/// A command that both hear of before the next one is given: an event shows its message as it stands
+/// when it is sent, and the message must stand the same each time.
+async fn step(speaker: &mut Talker, listener: &mut Talker, command: Command) -> Ack {
+    let ack = speaker.handle.send(command).await.unwrap();
+    if let Some(seq) = ack.seq {
+        speaker.hears(seq).await;
+        listener.hears(seq).await;
+    }
+    ack
+}
+
+/// Everything that two people can do to each other's messages; what each of them heard.
+async fn converse(ada: &Account, bob: &Account, transports: TransportPolicy) -> (Vec<Event>, Vec<Event>) {
+    let room: RoomId = ada.general().await.parse().unwrap();
+    let mut ada = Talker::connect(ada, transports).await;
+    let mut bob = Talker::connect(bob, transports).await;
+    let (ada, bob) = (&mut ada, &mut bob);
+    let first = said(&step(ada, bob, post(room, "Do we ship on *Monday*?", None)).await);
+    let second = said(&step(bob, ada, post(room, "Yes, @ada. @room: on Monday.", Some(first))).await);
+    step(bob, ada, Command::MessageEdit { message: second, body: "Yes, on Monday.".parse().unwrap() }).await;
     for emoji in ["\u{1f44d}", "\u{1f389}"] {
         let add = Command::ReactionAdd { message: second, emoji: emoji.parse().unwrap() };
-        hers.send(add.clone()).await.unwrap();
-        assert_eq!(hers.send(add).await.unwrap().seq, None, "it is there already");
+        step(ada, bob, add.clone()).await;
+        assert_eq!(step(ada, bob, add).await.seq, None, "it is there already");
     }
     let remove = Command::ReactionRemove { message: second, emoji: "\u{1f389}".parse().unwrap() };
-    hers.send(remove).await.unwrap();
-    let third = say(hers, room, "```rust\nfn main() {}\n```", None).await;
-    hers.send(Command::MessageDelete { message: third }).await.unwrap();
-    let fourth = hers.send(post(room, "Good.", Some(second))).await.unwrap();
-    his.send(Command::ReadMark { room, seq: fourth.seq.unwrap() }).await.unwrap();
-    his.send(post(room, "See you.", None)).await.unwrap().seq.unwrap()
+    step(ada, bob, remove).await;
+    let third = said(&step(ada, bob, post(room, "```rust\nfn main() {}\n```", None)).await);
+    step(ada, bob, Command::MessageDelete { message: third }).await;
+    let fourth = step(ada, bob, post(room, "Good.", Some(second))).await;
+    // Only he hears of what he has read.
+    let read = Command::ReadMark { room, seq: fourth.seq.unwrap() };
+    let read = bob.handle.send(read).await.unwrap().seq.unwrap();
+    bob.hears(read).await;
+    step(bob, ada, post(room, "See you.", None)).await;
+    (std::mem::take(&mut ada.events), std::mem::take(&mut bob.events))
 }
 
 fn post(room: RoomId, body: &str, reply_to: Option<MessageId>) -> Command {
@@ -75,25 +109,11 @@ fn post(room: RoomId, body: &str, reply_to: Option<MessageId>) -> Command {
     Command::MessagePost { room, nonce, body: body.parse().unwrap(), reply_to }
 }
 
-async fn say(handle: &Handle, room: RoomId, body: &str, reply_to: Option<MessageId>) -> MessageId {
-    handle.send(post(room, body, reply_to)).await.unwrap().message.unwrap().id
+fn said(ack: &Ack) -> MessageId {
+    ack.message.as_ref().unwrap().id
 }
 
-async fn events_up_to(stream: &mut EventStream, last: u64) -> Vec<Event> {
-    let mut events = Vec::new();
-    loop {
-        if let Update::Event(event) = timeout(PATIENCE, stream.next()).await.unwrap().unwrap() {
-            let done = event.seq >= last;
-            events.push(*event);
-            if done {
-                return events;
-            }
-        }
-    }
-}
-
-/// Ids and times are different each time: ids become numbers in the order in which they appear, and
-/// live events and replayed ones differ in how far a message has come, so only what was said stays.
+/// Ids and times are different each time: ids become numbers in the order in which they appear.
 fn without_chance(events: &[Event]) -> Vec<Value> {
     let mut names = HashMap::new();
     events.iter().map(|event| renamed(&json!(event), &mut names)).collect()
