@@ -206,7 +206,7 @@ impl Chat {
     /// Goes to a room, becoming a member of it if need be.
     async fn join(&mut self, name: &str) {
         if let Err(error) = self.try_join(name).await {
-            self.screen.notice(&format!("{error:#}"));
+            self.screen.notice(&crate::in_full(&error));
         }
     }
 
