@@ -136,8 +136,11 @@ pub const ADDRESS_BYTES: usize = 2_000;
 pub const HIGHLIGHT_BYTES: usize = 8 * 1024;
 /// The longest line of code that is highlighted, in bytes.
 pub const HIGHLIGHT_LINE_BYTES: usize = 400;
-/// Time spent on highlighting one message, looked at after each line.
-pub const HIGHLIGHT_TIME: Duration = Duration::from_millis(100);
+/// Time spent on highlighting one message, looked at after each line: ten times what a language's
+/// first block takes, so that a busy machine does not cost a message its colours.
+pub const HIGHLIGHT_TIME: Duration = Duration::from_millis(500);
+/// Texts rendered at once, of those that may take long.
+pub const RENDERS_AT_ONCE: usize = 2;
 
 /// The session's cookie is kept by the browser this long, in seconds: 400 days, the most that
 /// browsers grant (RFC 6265bis 5.5). The server ends the session earlier when it is not used.

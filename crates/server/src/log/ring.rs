@@ -129,8 +129,8 @@ mod tests {
         Arc::new(Entry { seq, at: 0, audience, frame, veiled, member, deactivated, texts, rewrites })
     }
 
-    fn message(number: u128) -> Option<MessageId> {
-        Some(MessageId::from_uuid(uuid::Uuid::from_u128(number)))
+    fn message(number: u128) -> MessageId {
+        MessageId::from_uuid(uuid::Uuid::from_u128(number))
     }
 
     fn about(seq: Seq, texts: [Option<MessageId>; 2], rewrites: Option<MessageId>) -> Arc<Entry> {
@@ -191,12 +191,12 @@ mod tests {
     fn a_changed_text_is_forgotten_wherever_it_stands() {
         let ring = Ring::new(0, 100, 1 << 20);
         ring.push([
-            about(1, [message(1), None], None),
-            about(2, [message(2), None], None),
-            about(3, [message(3), message(1)], None),
-            about(4, [message(2), None], None),
+            about(1, [Some(message(1)), None], None),
+            about(2, [Some(message(2)), None], None),
+            about(3, [Some(message(3)), Some(message(1))], None),
+            about(4, [Some(message(2)), None], None),
         ]);
-        ring.push([about(5, [message(1), None], message(1))]);
+        ring.push([about(5, [Some(message(1)), None], Some(message(1)))]);
         assert_eq!(ring.read(0, |_| true), Read::Fallen, "the message itself");
         assert_eq!(seqs(&ring, 1, 9), (vec![2], Read::Through { seq: 2, more: true }), "up to the next gap");
         assert_eq!(ring.read(2, |_| true), Read::Fallen, "a quote of it");
