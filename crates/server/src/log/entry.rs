@@ -23,6 +23,8 @@ pub(crate) struct Entry {
     pub veiled: Option<Arc<Frame>>,
     /// Whose membership of a room it changed.
     pub member: Option<UserId>,
+    /// Whose account it changed: their sessions may have ended with it.
+    pub account: Option<UserId>,
     /// Whose account it closed.
     pub deactivated: Option<UserId>,
     /// The message whose text it carries, and the one that this text quotes.
@@ -37,15 +39,20 @@ impl Entry {
         let LoggedEvent { event, audience } = logged;
         let cursor = Cursor { epoch, seq: event.seq };
         let frame = Frame::event(&event, cursor);
-        let (member, deactivated) = match &event.body {
-            EventBody::MemberJoined { user, .. } | EventBody::MemberLeft { user, .. } => (Some(*user), None),
-            EventBody::UserUpdated { user } if !user.active => (None, Some(user.id)),
-            _ => (None, None),
+        let member = match &event.body {
+            EventBody::MemberJoined { user, .. } | EventBody::MemberLeft { user, .. } => Some(*user),
+            _ => None,
         };
+        let changed = match &event.body {
+            EventBody::UserUpdated { user } => Some(user),
+            _ => None,
+        };
+        let account = changed.map(|user| user.id);
+        let deactivated = changed.filter(|user| !user.active).map(|user| user.id);
         let (texts, rewrites) = texts(&event.body);
         let (seq, at) = (event.seq, event.at);
         let veiled = veil(event).map(|event| Frame::event(&event, cursor));
-        Self { seq, at, audience, frame, veiled, member, deactivated, texts, rewrites }
+        Self { seq, at, audience, frame, veiled, member, account, deactivated, texts, rewrites }
     }
 }
 

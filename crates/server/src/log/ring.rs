@@ -125,8 +125,8 @@ mod tests {
         let room = switchback_core::RoomId::from_uuid(uuid::Uuid::nil());
         let frame = Frame::server(&ServerFrame::Typing { room, user });
         let (audience, veiled) = (Audience::Everyone, None);
-        let (member, deactivated, texts, rewrites) = (None, None, [None, None], None);
-        Arc::new(Entry { seq, at: 0, audience, frame, veiled, member, deactivated, texts, rewrites })
+        let (member, account, deactivated, texts, rewrites) = (None, None, None, [None, None], None);
+        Arc::new(Entry { seq, at: 0, audience, frame, veiled, member, account, deactivated, texts, rewrites })
     }
 
     fn message(number: u128) -> MessageId {
@@ -136,8 +136,8 @@ mod tests {
     fn about(seq: Seq, texts: [Option<MessageId>; 2], rewrites: Option<MessageId>) -> Arc<Entry> {
         let plain = entry(seq);
         let (audience, frame) = (plain.audience, Arc::clone(&plain.frame));
-        let (veiled, member, deactivated) = (None, None, None);
-        Arc::new(Entry { seq, at: 0, audience, frame, veiled, member, deactivated, texts, rewrites })
+        let (veiled, member, account, deactivated) = (None, None, None, None);
+        Arc::new(Entry { seq, at: 0, audience, frame, veiled, member, account, deactivated, texts, rewrites })
     }
 
     fn seqs(ring: &Ring, after: Seq, most: usize) -> (Vec<Seq>, Read) {

@@ -90,3 +90,21 @@ async fn an_ended_token_ends_its_connections_and_no_others() {
             .all(|left| *left != Credential::Token(info.id))
     );
 }
+
+#[tokio::test]
+async fn a_password_set_by_another_process_ends_the_sessions_that_are_open() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let secret = switchback_server::secrets::new_secret();
+    server.store.create_session(ada.id, secret.hash, "browser".to_owned()).await.unwrap();
+    let browser = crate::kit::Person { id: ada.id, token: secret.text };
+    let mut session = server.websocket(&browser, "").await;
+    let mut token = server.websocket(&ada, "").await;
+    token.next_of("ready").await;
+    let admin =
+        switchback_storage::Store::open(server.dir(), switchback_storage::OpenMode::Admin).await.unwrap();
+    admin.set_password(ada.id, "another".to_owned(), None).await.unwrap();
+    assert_eq!(session.next_of("bye").await["reason"], "signed_out");
+    token.send(&json!({"id": 1, "type": "ping"})).await;
+    token.next_of("ack").await;
+}
