@@ -71,8 +71,8 @@ pub const ANSWERS_WAITING: usize = 64;
 pub const BAD_COMMANDS_IN_A_ROW: u32 = 64;
 /// How long a closing WebSocket is read on so that the peer gets our close frame, not a reset.
 pub const CLOSE_LINGER: Duration = Duration::from_secs(2);
-/// Live connections of one account.
-pub const SESSIONS_PER_USER: usize = 100;
+/// Live connections of one account: a bot may hold many, but not all.
+pub const SESSIONS_PER_USER: usize = 2_000;
 /// Somebody without a live connection counts as gone after this long (batches come and go).
 pub const OFFLINE_AFTER: Duration = Duration::from_secs(35);
 /// Changes of presence are gathered for this long and told together.
