@@ -12,10 +12,14 @@ const IMAGES = join(import.meta.dirname, "../../docs/images");
 /** Sharp on the screens that read READMEs. */
 const SCALE = 2;
 
+/** So slowly that it is told once more: that happens every 3 s at most. */
+const TYPING_MS = 5_000;
+const TALL = { ...DESKTOP, height: 880 };
+
 /** @type {[string, import("playwright-core").BrowserContextOptions][]} */
 const PICTURES = [
-  ["light", { colorScheme: "light", viewport: DESKTOP }],
-  ["dark", { colorScheme: "dark", viewport: DESKTOP }],
+  ["light", { colorScheme: "light", viewport: TALL }],
+  ["dark", { colorScheme: "dark", viewport: TALL }],
   ["phone", { colorScheme: "light", viewport: PHONE, hasTouch: true, isMobile: true }],
 ];
 
@@ -25,14 +29,18 @@ try {
   await furnish({ ada: team.api("ada"), bob: team.api("bob"), cy: team.api("cy") });
   const bob = await team.chat("bob");
   await bob.live("websocket");
+  await bob.open("general");
   for (const [name, options] of PICTURES) {
-    const chat = await team.chat("ada", undefined, { ...options, deviceScaleFactor: SCALE });
+    const chat = await team.chat("ada", undefined, { ...options, locale: "en-GB", deviceScaleFactor: SCALE });
     await chat.live("websocket");
     await chat.open("general");
     await chat.shows("Nothing gets lost, though");
+    await bob.type("Sounds like a plan", TYPING_MS / 18);
+    await chat.showsTyping("Bob", TYPING_MS);
     const path = join(IMAGES, `${name}.png`);
     await chat.page.screenshot({ path, animations: "disabled", caret: "initial" });
     console.log(path);
+    await bob.type("");
     await chat.window.close();
   }
 } finally {
