@@ -23,6 +23,9 @@ const PICTURES = [
   ["phone", { colorScheme: "light", viewport: PHONE, hasTouch: true, isMobile: true }],
 ];
 
+/** It is nine in the morning in the pictures, whenever they are taken. */
+const MORNING = { locale: "en-GB", timezoneId: zoneAtHour(9) };
+
 mkdirSync(IMAGES, { recursive: true });
 const team = await Team.start({ FONTCONFIG_FILE: join(import.meta.dirname, "kit/fonts.conf") });
 try {
@@ -31,12 +34,13 @@ try {
   await bob.live("websocket");
   await bob.open("general");
   for (const [name, options] of PICTURES) {
-    const chat = await team.chat("ada", undefined, { ...options, locale: "en-GB", deviceScaleFactor: SCALE });
+    const chat = await team.chat("ada", undefined, { ...options, ...MORNING, deviceScaleFactor: SCALE });
     await chat.live("websocket");
     await chat.open("general");
     await chat.shows("Nothing gets lost, though");
     await bob.type("Sounds like a plan", TYPING_MS / 18);
     await chat.showsTyping("Bob", TYPING_MS);
+    await chat.page.mouse.move(0, 0);
     const path = join(IMAGES, `${name}.png`);
     await chat.page.screenshot({ path, animations: "disabled", caret: "initial" });
     console.log(path);
@@ -45,4 +49,12 @@ try {
   }
 } finally {
   await team.remove();
+}
+
+/** A time zone in which it is this hour now. @param {number} hour */
+function zoneAtHour(hour) {
+  const east = (hour - new Date().getUTCHours() + 24) % 24;
+  const offset = east > 12 ? east - 24 : east;
+  // POSIX counts west as positive.
+  return `Etc/GMT${offset > 0 ? "-" : "+"}${Math.abs(offset)}`;
 }
