@@ -40,7 +40,7 @@ try {
     await chat.shows("Nothing gets lost, though");
     await bob.type("Sounds like a plan", TYPING_MS / 18);
     await chat.showsTyping("Bob", TYPING_MS);
-    await chat.page.mouse.move(0, 0);
+    await chat.page.mouse.move(640, 2);
     const path = join(IMAGES, `${name}.png`);
     await chat.page.screenshot({ path, animations: "disabled", caret: "initial" });
     console.log(path);
