@@ -17,6 +17,7 @@ mod db;
 pub mod error;
 mod kind;
 pub mod limits;
+mod place;
 mod read;
 mod seed;
 mod sqlite;

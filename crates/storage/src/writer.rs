@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::db::Conn;
+use crate::place::Place;
 use crate::tx::Tx;
 use crate::write::messages;
 use crate::{Error, NewMessage, Posted, WriterStats, limits, sqlite};
@@ -60,7 +61,8 @@ impl Writer {
         let (queue, waiting) = mpsc::channel(limits::WRITER_QUEUE);
         let (doorbell, head) = watch::channel(head);
         let counters = Arc::new(Counters::default());
-        let task = Task { tx, waiting, doorbell, counters: Arc::clone(&counters), path };
+        let place = Place::of(path);
+        let task = Task { tx, waiting, doorbell, counters: Arc::clone(&counters), place };
         let task = tokio::spawn(async move { Ended { conn: task.run().await, _lock: lock } });
         Self { queue: Mutex::new(Some(queue)), task: tokio::sync::Mutex::new(Some(task)), counters, head }
     }
@@ -199,7 +201,7 @@ struct Task {
     waiting: mpsc::Receiver<Write>,
     doorbell: watch::Sender<Seq>,
     counters: Arc<Counters>,
-    path: PathBuf,
+    place: Place,
 }
 
 impl Task {
@@ -239,6 +241,7 @@ impl Task {
 
     /// One transaction. `Err`: nothing of it was written.
     async fn group(&mut self, group: &mut [Write]) -> Result<Vec<Result<(), Error>>, Error> {
+        self.place.check().await?;
         if let Err(error) = self.tx.begin().await {
             self.reopen().await;
             return Err(error);
@@ -265,7 +268,7 @@ impl Task {
 
     /// A connection that cannot begin may be in any state: a fresh one is not.
     async fn reopen(&mut self) {
-        match sqlite::connect_writer(&self.path).await {
+        match sqlite::reconnect_writer(self.place.path()).await {
             Ok(fresh) => {
                 let stale = std::mem::replace(&mut self.tx.conn, Conn::Writer(Box::new(fresh)));
                 if let Err(error) = stale.close().await {

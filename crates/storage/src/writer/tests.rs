@@ -127,3 +127,19 @@ async fn a_full_queue_refuses_and_what_waits_is_still_done() {
     let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
     assert_eq!(store.head().await.unwrap(), before);
 }
+
+#[tokio::test]
+async fn nothing_is_acknowledged_into_a_file_that_was_taken_away() {
+    let dir = TempDir::new().unwrap();
+    let (store, ada, general) = store(&dir).await;
+    let (file, aside) = (dir.path().join("switchback.db"), dir.path().join("aside.db"));
+    std::fs::rename(&file, &aside).unwrap();
+    let refused = store.post_message(message(ada, general, 10)).await;
+    assert!(matches!(&refused, Err(Error::Unavailable(why)) if why.contains("put it back")), "{refused:?}");
+    assert!(!file.exists(), "an empty database would hide the loss");
+    // Another file in its place is none of ours.
+    std::fs::write(&file, "").unwrap();
+    store.post_message(message(ada, general, 10)).await.unwrap_err();
+    std::fs::rename(&aside, &file).unwrap();
+    store.post_message(message(ada, general, 10)).await.unwrap();
+}
