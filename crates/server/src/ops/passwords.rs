@@ -2,7 +2,7 @@
 //! machine's processors or memory.
 //!
 //! It has threads of its own, as many as may hash at once. On the runtime's pool each of its many
-//! threads would sooner or later keep the 19 MiB of a hash for itself.
+//! threads would sooner or later keep a hash's memory for itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -14,12 +14,13 @@ use switchback_core::wire::ErrorCode;
 use tokio::sync::oneshot;
 
 use super::Refusal;
+use crate::secrets::Hasher;
 use crate::{limits, secrets};
 
 /// How long somebody whose turn did not come is asked to wait.
 const BUSY_RETRY_MS: u64 = 2_000;
 
-type Work = Box<dyn FnOnce() + Send>;
+type Work = Box<dyn FnOnce(&mut Hasher) + Send>;
 
 pub(super) struct Passwords {
     /// The threads end when it is dropped.
@@ -42,7 +43,7 @@ impl Passwords {
     }
 
     pub(super) async fn hash(&self, password: Password) -> Result<String, Refusal> {
-        self.turn(move || secrets::hash_password(&password)).await?.map_err(|error| {
+        self.turn(move |hasher| hasher.hash(&password)).await?.map_err(|error| {
             tracing::error!(%error, "hashing failed");
             Refusal::new(ErrorCode::Internal, "the password could not be saved; the server's log says why")
         })
@@ -52,16 +53,19 @@ impl Passwords {
     pub(super) async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Refusal> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
-        let matches = self.turn(move || secrets::verify_password(&password, &hash)).await?;
+        let matches = self.turn(move |hasher| hasher.verify(&password, &hash)).await?;
         Ok(matches && known)
     }
 
-    async fn turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    async fn turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Hasher) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
         let (reply, done) = oneshot::channel();
-        let work = move || {
+        let work = move |hasher: &mut Hasher| {
             // A caller that went away while it waited gets no work done.
             if !reply.is_closed() {
-                drop(reply.send(work()));
+                drop(reply.send(work(hasher)));
             }
         };
         self.queue.try_send(Box::new(work)).map_err(|error| match error {
@@ -74,11 +78,12 @@ impl Passwords {
 
 /// What one thread does until nobody can ask any more.
 fn work(waiting: &Mutex<Receiver<Work>>) {
+    let mut hasher = Hasher::default();
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(work) = next else { return };
         // A defect must not take the thread from everybody; its caller hears of it.
-        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| work(&mut hasher))).is_err() {
             tracing::error!("hashing ended early");
         }
     }
@@ -102,10 +107,10 @@ mod tests {
     async fn all_work_is_done_by_the_same_few_threads_and_a_panic_takes_none_of_them() {
         let passwords = Passwords::new();
         for _ in 0..limits::HASHES_AT_ONCE {
-            let panicked = passwords.turn(|| panic!("a defect")).await;
+            let panicked = passwords.turn::<()>(|_| panic!("a defect")).await;
             assert_eq!(panicked.unwrap_err().code(), ErrorCode::Internal);
         }
-        let turns = (0..20).map(|_| passwords.turn(|| thread::current().id()));
+        let turns = (0..20).map(|_| passwords.turn(|_| thread::current().id()));
         let threads: HashSet<_> = join_all(turns).await.into_iter().map(Result::unwrap).collect();
         assert!(threads.len() <= limits::HASHES_AT_ONCE, "{threads:?}");
     }
@@ -116,7 +121,7 @@ mod tests {
         let barrier = Arc::new(Barrier::new(limits::HASHES_AT_ONCE + 1));
         let held = |_| {
             let barriers = (Arc::clone(&barrier), Arc::clone(&barrier));
-            passwords.turn(move || {
+            passwords.turn(move |_| {
                 barriers.0.wait();
                 barriers.1.wait();
             })
@@ -126,10 +131,10 @@ mod tests {
             assert!(futures_util::poll!(turn).is_pending());
         }
         barrier.wait();
-        let waiting: Vec<_> = (0..limits::HASHES_WAITING).map(|_| Box::pin(passwords.turn(|| ()))).collect();
+        let waiting: Vec<_> = (0..limits::HASHES_WAITING).map(|_| Box::pin(passwords.turn(|_| ()))).collect();
         let mut waiting = join_all(waiting);
         assert!(futures_util::poll!(&mut waiting).is_pending());
-        let refused = passwords.turn(|| ()).await.unwrap_err();
+        let refused = passwords.turn(|_| ()).await.unwrap_err();
         assert_eq!((refused.code(), refused.0.retry_after_ms), (ErrorCode::RateLimited, Some(BUSY_RETRY_MS)));
         barrier.wait();
         assert!(waiting.await.iter().all(Result::is_ok));
