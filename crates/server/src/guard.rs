@@ -41,6 +41,11 @@ impl<S> Guarded<S> {
         Self { inner, stalled: None, beginning }
     }
 
+    /// For a stream on which a request has been read already.
+    pub(crate) const fn under_way(inner: S) -> Self {
+        Self { inner, stalled: None, beginning: None }
+    }
+
     /// A write came to `outcome`. Progress ends the wait; a wait that is too long is an error.
     fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<Result<T>>) -> Poll<Result<T>> {
         if outcome.is_ready() {
@@ -153,5 +158,10 @@ mod tests {
         assert_eq!(guarded.read(&mut buf).await.unwrap(), BEGINNING_BYTES);
         let silent = tokio::time::timeout(limits::HEADER_TIMEOUT * 10, guarded.read(&mut buf)).await;
         assert!(silent.is_err(), "still waiting, not cut");
+
+        let (near, _far) = duplex(64);
+        let mut guarded = Guarded::under_way(near);
+        let silent = tokio::time::timeout(limits::HEADER_TIMEOUT * 10, guarded.read(&mut buf)).await;
+        assert!(silent.is_err(), "it spoke before");
     }
 }

@@ -193,7 +193,9 @@ async fn websocket(
                 websocket::serve(socket, feed, opening, &app, &identity).await;
             }
             Err(upgraded) => {
-                let socket = websocket::wrap(TokioIo::new(upgraded), bytes::Bytes::new()).await;
+                // The socket below may be busy with other streams: this one is watched by itself.
+                let stream = Guarded::under_way(TokioIo::new(upgraded));
+                let socket = websocket::wrap(stream, bytes::Bytes::new()).await;
                 websocket::serve(socket, feed, opening, &app, &identity).await;
             }
         }
@@ -224,7 +226,7 @@ async fn event_stream(app: App, request: &Head) -> Result<Response, Refusal> {
 
 async fn batch(app: App, request: &Head, wait_s: u64) -> Result<Response, Refusal> {
     let (_, feed, opening) = open(&app, request, Transport::Batch).await?;
-    Ok(stream::batch(feed, opening, wait_s).await?)
+    Ok(stream::batch(feed, opening, wait_s).await)
 }
 
 async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refusal> {
