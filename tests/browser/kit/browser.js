@@ -83,6 +83,13 @@ export class Window {
     return new Window(context, await context.newPage(), options.hasTouch ?? false);
   }
 
+  /** Another tab: the same cookies and storage. It complains for itself. */
+  async otherTab() {
+    const tab = new Window(this.context, await this.context.newPage(), this.touch);
+    tab.brokenNetwork = this.brokenNetwork;
+    return tab;
+  }
+
   /** From here on the network is meant to fail. */
   expectBrokenNetwork() {
     this.brokenNetwork = true;

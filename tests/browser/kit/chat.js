@@ -31,6 +31,13 @@ export class Chat {
     await this.page.getByRole("button", { name: "Sign in" }).click();
   }
 
+  /** Another tab of the same browser, signed in as it is; the chat there is opened anew. */
+  async otherTab() {
+    const chat = new Chat(await this.window.otherTab());
+    await chat.page.goto("/");
+    return chat;
+  }
+
   /** Since the chat was asked for. */
   sinceOpeningMs() {
     return Date.now() - this.#openedAt;
