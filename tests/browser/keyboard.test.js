@@ -41,7 +41,7 @@ test("Ctrl-K goes to a room by its name, and the message box has the focus there
   await keys.type("trai");
   await keys.press("Enter");
   await chat.dialog.waitFor({ state: "detached" });
-  await chat.page.getByRole("heading", { name: "trains" }).waitFor();
+  await chat.page.getByRole("heading", { name: "trains", level: 1 }).waitFor();
   await assertFocused("the message box", /^Message #trains$/);
 });
 
@@ -71,7 +71,7 @@ test("Shift-Tab leads to the messages, arrows move there, + reacts", async () =>
   await keys.press("ArrowUp");
   const id = await focusedMessage();
   await keys.press("+");
-  await chat.page.getByRole("dialog").or(chat.page.locator("sb-picker")).first().waitFor();
+  await chat.dialog.waitFor();
   await keys.type("tada");
   await keys.press("Enter");
   await chat.page.locator(`[data-message-id="${id}"]`).getByRole("group", { name: "Reactions" }).waitFor();

@@ -1,4 +1,5 @@
 """The Python client against the release build: three ways in, one conversation, one list of events."""
+import itertools
 import os
 import pathlib
 import re
@@ -18,6 +19,8 @@ BINARY = os.environ.get("SWITCHBACK_BINARY", str(TARGET / "release" / "switchbac
 WAYS = ["websocket", "sse", "batch"]
 START_S = 15
 PEOPLE = ["ada", "bob", "cy"]
+# What one `converse` adds to the log of its room.
+CONVERSATION_EVENTS = 9
 
 
 def free_port():
@@ -120,76 +123,79 @@ class ClientTest(unittest.TestCase):
         return room
 
     def converse(self, room, first, second):
-        """Two people post, react, edit and delete. Returns the last event's seq."""
+        """Two people post, react, edit and delete, and both read each step before the next: an event
+        shows its message as it stands when it is sent. Returns what each was told."""
+        told = [[], []]
+
+        def step(client, kind, **fields):
+            ack = client.command(kind, **fields)
+            for events, reader in zip(told, (first, second)):
+                events.extend(log_events(reader, ack["seq"]))
+            return ack.get("message")
+
         def post(client, body, **more):
-            return client.command("message.post", room=room, nonce=uuid7(), body=body, **more)["message"]
+            return step(client, "message.post", room=room, nonce=uuid7(), body=body, **more)
 
         hello = post(first, "Hello, **you**")
         answer = post(second, "Hello back", reply_to=hello["id"])
-        second.command("reaction.add", message=hello["id"], emoji="👋")
-        first.command("message.edit", message=hello["id"], body="Hello, _you two_")
+        step(second, "reaction.add", message=hello["id"], emoji="👋")
+        step(first, "message.edit", message=hello["id"], body="Hello, _you two_")
         doomed = post(second, "This goes away")
-        second.command("message.delete", message=doomed["id"])
-        first.command("reaction.add", message=answer["id"], emoji="🎉")
-        first.command("reaction.remove", message=answer["id"], emoji="🎉")
-        return post(first, "Bye")["seq"]
+        step(second, "message.delete", message=doomed["id"])
+        step(first, "reaction.add", message=answer["id"], emoji="🎉")
+        step(first, "reaction.remove", message=answer["id"], emoji="🎉")
+        post(first, "Bye")
+        return told
 
     def test_each_way_in_says_which_it_is(self):
         for way in WAYS:
             hello = self.open("bob", way).read()
             self.assertEqual((hello["type"], hello["transport"]), ("hello", way))
 
-    def test_three_people_on_three_ways_see_the_same_events_in_the_same_order(self):
-        room = self.room("three-ways")
-        clients = [self.open(handle, way) for handle, way in zip(PEOPLE, WAYS)]
-        ada, bob, cy = clients
-        start = ada.waiting[0]["cursor"]
-        self.converse(room, ada, bob)
-        self.converse(room, bob, cy)
-        last = self.converse(room, cy, ada)
-        lists = [log_events(client, last) for client in clients]
-        self.assertEqual(len(lists[0]), 27)
-        self.assertEqual(lists[0], lists[1])
-        self.assertEqual(lists[0], lists[2])
-        self.assertEqual([e["n"] for e in lists[0]], list(range(lists[0][0]["n"], lists[0][0]["n"] + 27)))
-        self.assertEqual({client.cursor for client in clients}, {f"{start.split('.')[0]}.{last}"})
+    def test_the_same_conversation_on_each_pair_of_ways_gives_the_same_list(self):
+        seen = []
+        for number, (one, other) in enumerate(itertools.product(WAYS, WAYS)):
+            room = self.room(f"pair-{number}")
+            told = self.converse(room, self.open("ada", one), self.open("bob", other))
+            self.assertEqual(told[0], told[1])
+            seen.append(plain(told[0]))
+        self.assertEqual(len(seen[0]), CONVERSATION_EVENTS)
+        for events in seen[1:]:
+            self.assertEqual(events, seen[0])
 
-    def test_the_same_conversation_on_each_way_gives_the_same_list(self):
-        seen = {}
-        for way in WAYS:
-            room = self.room("same")
-            first, second = self.open("ada", way), self.open("bob", way)
-            last = self.converse(room, first, second)
-            seen[way] = plain(log_events(second, last))
-            self.assertEqual(seen[way], plain(log_events(first, last)))
-            first.rest("PATCH", f"/rooms/{room}", {"name": f"same-{way}", "archived": True})
-        self.assertEqual(seen["websocket"], seen["sse"])
-        self.assertEqual(seen["websocket"], seen["batch"])
+    def test_three_people_on_three_ways_end_at_the_same_cursor(self):
+        room = self.room("three-ways")
+        ada, bob, cy = clients = [self.open(handle, way) for handle, way in zip(PEOPLE, WAYS)]
+        self.converse(room, ada, bob)
+        log_events(cy, ada.command("message.post", room=room, nonce=uuid7(), body="And Cy?")["seq"])
+        last = cy.command("message.post", room=room, nonce=uuid7(), body="Here.")["seq"]
+        for client in clients:
+            log_events(client, last)
+            self.assertEqual(client.cursor, f"{client.epoch}.{last}")
 
     def test_who_was_away_reads_on_at_the_cursor_on_any_way(self):
         room = self.room("away")
-        ada, bob = self.open("ada", "websocket"), self.open("bob", "sse")
-        left = log_events(bob, self.converse(room, ada, bob)) and bob.cursor
+        ada, bob, cy = self.open("ada", "websocket"), self.open("bob", "sse"), self.open("cy", "batch")
+        before = self.converse(room, ada, bob)[1]
+        left = bob.cursor
         bob.close()
-        cy = self.open("cy", "batch")
-        last = self.converse(room, ada, cy)
-        missed = [log_events(self.open("bob", way, left), last) for way in WAYS]
-        self.assertEqual(len(missed[0]), 9)
+        last = self.converse(room, ada, cy)[0][-1]
+        missed = [log_events(self.open("bob", way, left), last["seq"]) for way in WAYS]
         self.assertEqual(missed[0], missed[1])
         self.assertEqual(missed[0], missed[2])
-        n = missed[0][0]["n"]
-        self.assertEqual([event["n"] for event in missed[0]], list(range(n, n + 9)))
+        n = before[-1]["n"]
+        self.assertEqual([event["n"] for event in missed[0]], list(range(n + 1, n + 1 + CONVERSATION_EVENTS)))
 
     def test_the_log_keeps_no_deleted_text(self):
         room = self.room("deleted")
         ada = self.open("ada", "websocket")
         start = ada.waiting[0]["cursor"]
-        last = self.converse(room, ada, self.open("bob", "sse"))
+        last = self.converse(room, ada, self.open("bob", "sse"))[0][-1]
         for way in WAYS:
-            again = log_events(self.open("cy", way, start), last)
-            self.assertNotIn("This goes away", repr(again))
-            self.assertIn("Hello, _you two_", repr(again))
-            self.assertNotIn("Hello, **you**", repr(again))
+            again = repr(log_events(self.open("cy", way, start), last["seq"]))
+            self.assertNotIn("This goes away", again)
+            self.assertIn("Hello, _you two_", again)
+            self.assertNotIn("Hello, **you**", again)
 
     def test_a_retry_with_the_same_nonce_posts_once_on_any_way(self):
         room, nonce = self.room("once"), uuid7()

@@ -93,6 +93,11 @@ function press(app, event) {
     toggleSwitcher(app);
     return true;
   }
+  // A menu closes by its own keys while it has the focus; a click on its edge can take that away.
+  if (event.key === "Escape" && (app.ui.menu || app.ui.picker)) {
+    app.set({ menu: null, picker: null });
+    return true;
+  }
   if (app.ui.dialogs.length > 0 || app.ui.menu || app.ui.picker) return false;
   if (event.altKey && !ctrl && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
     app.go.step(event.key === "ArrowUp" ? -1 : 1, event.shiftKey);

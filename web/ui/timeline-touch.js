@@ -32,6 +32,7 @@ export function listenToTouch(log, app, find) {
     [x, y] = [event.clientX, event.clientY];
     timer = setTimeout(() => {
       getSelection()?.removeAllRanges();
+      swallowClick();
       openMessageMenu(app, message, row);
     }, LONG_PRESS_MS);
   });
@@ -43,4 +44,20 @@ export function listenToTouch(log, app, find) {
   log.addEventListener("contextmenu", (event) => {
     if (touching && event.target instanceof Element && !event.target.closest("a")) event.preventDefault();
   });
+}
+
+/**
+ * The finger that opened the menu is lifted over it. What it makes of that, a click and the mouse
+ * events before it, must neither choose what happens to lie there nor take the focus from the menu.
+ */
+function swallowClick() {
+  /** @param {Event} event */
+  const swallow = (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const made = ["mousedown", "click"];
+  for (const type of made) addEventListener(type, swallow, { capture: true, once: true });
+  const end = () => made.forEach((type) => removeEventListener(type, swallow, { capture: true }));
+  addEventListener("pointerdown", end, { capture: true, once: true });
 }

@@ -96,7 +96,7 @@ impl Position {
             return true;
         }
         let before = self.counters.insert(room, n);
-        before.is_none_or(|before| before + 1 == n)
+        before.is_none_or(|before| n <= before + 1)
     }
 }
 

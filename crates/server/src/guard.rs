@@ -41,6 +41,11 @@ impl<S> Guarded<S> {
         Self { inner, stalled: None, beginning }
     }
 
+    /// For a stream on which a request has been read already.
+    pub(crate) const fn under_way(inner: S) -> Self {
+        Self { inner, stalled: None, beginning: None }
+    }
+
     /// A write came to `outcome`. Progress ends the wait; a wait that is too long is an error.
     fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<Result<T>>) -> Poll<Result<T>> {
         if outcome.is_ready() {
@@ -97,7 +102,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let outcome = Pin::new(&mut self.inner).poll_flush(cx);
+        // A stream of HTTP/2 takes a write at once and keeps the flush until there is room. A socket
+        // has nothing to flush, so that its being done says nothing about progress.
+        if outcome.is_pending() { self.watch(cx, outcome) } else { outcome }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -121,6 +129,16 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         assert_eq!(start.elapsed().as_secs(), limits::NO_PROGRESS.as_secs());
         drop(far);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_for_whom_everything_waits_in_a_buffer_is_cut_off_too() {
+        let (near, _far) = duplex(16);
+        let mut guarded = Guarded::under_way(tokio::io::BufWriter::new(near));
+        guarded.write_all(&[0; 100]).await.unwrap();
+        let start = Instant::now();
+        assert_eq!(guarded.flush().await.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(start.elapsed().as_secs(), limits::NO_PROGRESS.as_secs());
     }
 
     #[tokio::test(start_paused = true)]
@@ -153,5 +171,10 @@ mod tests {
         assert_eq!(guarded.read(&mut buf).await.unwrap(), BEGINNING_BYTES);
         let silent = tokio::time::timeout(limits::HEADER_TIMEOUT * 10, guarded.read(&mut buf)).await;
         assert!(silent.is_err(), "still waiting, not cut");
+
+        let (near, _far) = duplex(64);
+        let mut guarded = Guarded::under_way(near);
+        let silent = tokio::time::timeout(limits::HEADER_TIMEOUT * 10, guarded.read(&mut buf)).await;
+        assert!(silent.is_err(), "it spoke before");
     }
 }

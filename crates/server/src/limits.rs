@@ -71,8 +71,8 @@ pub const ANSWERS_WAITING: usize = 64;
 pub const BAD_COMMANDS_IN_A_ROW: u32 = 64;
 /// How long a closing WebSocket is read on so that the peer gets our close frame, not a reset.
 pub const CLOSE_LINGER: Duration = Duration::from_secs(2);
-/// Live connections of one account.
-pub const SESSIONS_PER_USER: usize = 100;
+/// Live connections of one account: a bot may hold many, but not all.
+pub const SESSIONS_PER_USER: usize = 2_000;
 /// Somebody without a live connection counts as gone after this long (batches come and go).
 pub const OFFLINE_AFTER: Duration = Duration::from_secs(35);
 /// Changes of presence are gathered for this long and told together.
@@ -114,6 +114,9 @@ pub const SIGN_INS_PER_HANDLE_BURST: u32 = 20;
 pub const COMMANDS_PER_SECOND: u32 = 200;
 /// Commands of one person that may come at once.
 pub const COMMANDS_BURST: u32 = 4_000;
+/// Typing in one room by one person is passed on at most this often: below what clients keep to, so
+/// that it stops a flood and nobody else.
+pub const TYPING_EVERY: Duration = Duration::from_secs(1);
 /// Keys a rate limiter remembers before it forgets those that are full again.
 pub const RATE_KEYS: usize = 50_000;
 
@@ -136,8 +139,11 @@ pub const ADDRESS_BYTES: usize = 2_000;
 pub const HIGHLIGHT_BYTES: usize = 8 * 1024;
 /// The longest line of code that is highlighted, in bytes.
 pub const HIGHLIGHT_LINE_BYTES: usize = 400;
-/// Time spent on highlighting one message, looked at after each line.
-pub const HIGHLIGHT_TIME: Duration = Duration::from_millis(100);
+/// Time spent on highlighting one message, looked at after each line: ten times what a language's
+/// first block takes, so that a busy machine does not cost a message its colours.
+pub const HIGHLIGHT_TIME: Duration = Duration::from_millis(500);
+/// Texts rendered at once, of those that may take long.
+pub const RENDERS_AT_ONCE: usize = 2;
 
 /// The session's cookie is kept by the browser this long, in seconds: 400 days, the most that
 /// browsers grant (RFC 6265bis 5.5). The server ends the session earlier when it is not used.

@@ -3,9 +3,8 @@
 //! A password is kept as an Argon2id hash (OWASP's parameters for 19 MiB), a secret that this
 //! server has drawn itself as plain SHA-256: 192 random bits need no slow hash.
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::Rng as _;
@@ -42,21 +41,74 @@ pub fn hash_secret(text: &str) -> SecretHash {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// Hashes a password as a PHC string. Takes tens of milliseconds of one core and 19 MiB: never on
-/// an async thread.
+/// Hashes a password once; see [`Hasher`].
 pub fn hash_password(password: &Password) -> Result<String, HashError> {
-    let hash = Argon2::default().hash_password(password.as_str().as_bytes());
-    hash.map(|hash| hash.to_string()).map_err(|error| HashError(error.to_string()))
+    Hasher::default().hash(password)
 }
 
-/// Whether `password` is the one behind `hash`. As slow as [`hash_password`].
-pub fn verify_password(password: &str, hash: &str) -> bool {
-    // Longer ones were never accepted; hashing them would only burn the processor.
-    if password.len() > switchback_core::limits::PASSWORD_MAX_BYTES {
-        return false;
+/// Hashes passwords, in memory of its own that it keeps: taken anew for each hash, the allocator
+/// would end up holding several times as much.
+///
+/// Each takes tens of milliseconds of one core and 19 MiB: never on an async thread.
+#[derive(Default)]
+pub struct Hasher {
+    memory: Vec<Block>,
+}
+
+impl Hasher {
+    /// A hash with a fresh salt, as a PHC string.
+    pub fn hash(&mut self, password: &Password) -> Result<String, HashError> {
+        let (argon2, salt) = (Argon2::default(), Salt::generate());
+        let output = self.output(&argon2, password.as_str(), &salt, Params::DEFAULT_OUTPUT_LEN)?;
+        let hash = PasswordHash {
+            algorithm: Algorithm::default().ident(),
+            version: Some(Version::default().into()),
+            params: ParamsString::try_from(argon2.params()).map_err(failed)?,
+            salt: Some(salt),
+            hash: Some(output),
+        };
+        Ok(hash.to_string())
     }
-    let Ok(hash) = PasswordHash::new(hash) else { return false };
-    Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
+
+    /// Whether `password` is the one behind `hash`, a PHC string.
+    pub fn verify(&mut self, password: &str, hash: &str) -> bool {
+        // Longer ones were never accepted; hashing them would only burn the processor.
+        if password.len() > switchback_core::limits::PASSWORD_MAX_BYTES {
+            return false;
+        }
+        self.matches(password, hash).unwrap_or(false)
+    }
+
+    /// With the parameters that the hash was made with, which may not be today's.
+    fn matches(&mut self, password: &str, hash: &str) -> Result<bool, HashError> {
+        let hash = PasswordHash::new(hash).map_err(failed)?;
+        let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else { return Ok(false) };
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(failed)?;
+        let version = hash.version.map_or(Ok(Version::default()), Version::try_from).map_err(failed)?;
+        let params = Params::try_from(&hash).map_err(failed)?;
+        let argon2 = Argon2::new(algorithm, version, params);
+        // `Output` compares in constant time.
+        Ok(self.output(&argon2, password, &salt, expected.len())? == expected)
+    }
+
+    fn output(
+        &mut self,
+        argon2: &Argon2<'_>,
+        password: &str,
+        salt: &Salt,
+        size_bytes: usize,
+    ) -> Result<Output, HashError> {
+        self.memory.resize(argon2.params().block_count(), Block::new());
+        let mut output = vec![0; size_bytes];
+        argon2
+            .hash_password_into_with_memory(password.as_bytes(), salt, &mut output, &mut self.memory)
+            .map_err(failed)?;
+        Output::new(&output).map_err(failed)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> HashError {
+    HashError(error.to_string())
 }
 
 #[cfg(test)]
@@ -69,10 +121,22 @@ mod tests {
         let password = Password::new("correct horse").unwrap();
         let hash = hash_password(&password).unwrap();
         assert!(hash.starts_with("$argon2id$"), "{hash}");
-        assert!(verify_password("correct horse", &hash));
-        assert!(!verify_password("correct horse ", &hash));
-        assert!(!verify_password("correct horse", "not a hash"));
-        assert_ne!(hash, hash_password(&password).unwrap(), "the salt is fresh each time");
+        let mut hasher = Hasher::default();
+        for _ in 0..2 {
+            assert!(hasher.verify("correct horse", &hash));
+            assert!(!hasher.verify("correct horse ", &hash));
+            assert!(!hasher.verify("correct horse", "not a hash"));
+        }
+        assert_ne!(hash, hasher.hash(&password).unwrap(), "the salt is fresh each time");
+    }
+
+    #[test]
+    fn a_hash_of_other_parameters_and_another_program_is_understood() {
+        // printf 'correct horse' | argon2 somesalt -id -t 3 -m 12 -p 1 -e
+        let hash = "$argon2id$v=19$m=4096,t=3,p=1$c29tZXNhbHQ$wGv2pDl1z8N+TQOF7O+XVqmPdEGsCI9zk9bP3Uu63iI";
+        let mut hasher = Hasher::default();
+        assert!(hasher.verify("correct horse", hash));
+        assert!(!hasher.verify("correct horsf", hash));
     }
 
     #[test]

@@ -9,8 +9,6 @@ mod row;
 mod value;
 mod words;
 
-use std::path::PathBuf;
-
 use sqlx::pool::PoolConnection;
 use sqlx::{
     AssertSqlSafe, Connection as _, Database, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite,
@@ -23,6 +21,7 @@ pub(crate) use row::{Column, Row, damaged};
 pub(crate) use value::{Value, for_sqlite, values, without_nul};
 pub(crate) use words::UnknownWord;
 
+use crate::place::Place;
 use crate::postgres::{self, Server};
 use crate::{Error, limits, sqlite};
 
@@ -89,14 +88,22 @@ impl Readers {
 /// Where the database is, for the connection that writes: it is opened anew as often as it is lost.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    Sqlite(PathBuf),
+    Sqlite(Place),
     Postgres(Server),
 }
 
 impl Origin {
-    pub(crate) async fn connect_writer(&self) -> Result<Conn, Error> {
+    /// `Unavailable` if what was opened is no longer where it was.
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(place) => place.check().await,
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
+    pub(crate) async fn reconnect_writer(&self) -> Result<Conn, Error> {
         Ok(match self {
-            Self::Sqlite(path) => Conn::from(sqlite::connect_writer(path).await?),
+            Self::Sqlite(place) => Conn::from(sqlite::reconnect_writer(place.path()).await?),
             Self::Postgres(server) => Conn::from(server.connect_writer().await?),
         })
     }

@@ -18,6 +18,7 @@ mod db;
 pub mod error;
 mod kind;
 pub mod limits;
+mod place;
 mod postgres;
 mod read;
 mod seed;

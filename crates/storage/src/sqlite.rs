@@ -28,15 +28,21 @@ const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 
 /// Opens the connection that writes; makes the file if there is none.
 pub(crate) async fn connect_writer(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    writer_options(path).create_if_missing(true).connect().await
+}
+
+/// Opens it again. An empty file in place of one that is gone would hide the loss.
+pub(crate) async fn reconnect_writer(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    writer_options(path).connect().await
+}
+
+fn writer_options(path: &Path) -> SqliteConnectOptions {
     options(path)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         // What is deleted is overwritten, not left in unused parts of the file.
         .pragma("secure_delete", "ON")
         .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
-        .connect()
-        .await
 }
 
 /// The connections that read. They are opened when they are first needed, and kept.
@@ -63,14 +69,13 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 /// Every migration in order; what is listed here is never changed, only added to.
 fn migrator() -> Migrator {
-    let init = include_str!("../../../migrations/sqlite/0001_init.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "init".into(),
-        MigrationType::Simple,
-        init.into_sql_str(),
-        false,
-    )])
+    let migration = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "init", include_str!("../../../migrations/sqlite/0001_init.sql")),
+        migration(2, "private names", include_str!("../../../migrations/sqlite/0002_private_names.sql")),
+    ])
 }
 
 /// Whether there are migrations to run. A schema from the future is refused.

@@ -9,6 +9,7 @@ use switchback_core::{Epoch, Seq};
 use tokio::sync::watch;
 
 use crate::db::{Conn, Held, Origin, Readers, values};
+use crate::place::Place;
 use crate::postgres::Server;
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
@@ -72,7 +73,7 @@ impl Store {
             sqlite::migrate(&mut conn).await?;
         }
         let readers = Readers::Sqlite(sqlite::readers(&path));
-        Self::start(Conn::from(conn), readers, Origin::Sqlite(path), lock).await
+        Self::start(Conn::from(conn), readers, Origin::Sqlite(Place::of(path)), lock).await
     }
 
     /// Opens a database wherever it is. On `PostgreSQL` any number of servers may run on one, and

@@ -251,6 +251,7 @@ impl Task {
 
     /// One transaction. `Err`: nothing of it was written, as far as anybody can know.
     async fn group(&mut self, group: &mut [Write]) -> Result<Vec<Result<(), Error>>, Error> {
+        self.origin.check().await?;
         self.begin().await?;
         self.post_together(group).await?;
         let mut outcomes = Vec::with_capacity(group.len());
@@ -309,7 +310,7 @@ impl Task {
     }
 
     async fn reopen(&mut self) -> Result<(), Error> {
-        let fresh = self.origin.connect_writer().await.inspect_err(|error| {
+        let fresh = self.origin.reconnect_writer().await.inspect_err(|error| {
             tracing::error!(%error, "the database cannot be opened again for writing");
         })?;
         let stale = std::mem::replace(&mut self.tx.conn, fresh);

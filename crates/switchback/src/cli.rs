@@ -125,7 +125,7 @@ pub(crate) enum LogFormat {
 /// A server somewhere, and who asks.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RemoteArgs {
-    /// The server's address, like <https://chat.example.org>
+    /// The server's address, like `https://chat.example.org`
     #[arg(value_name = "URL")]
     pub(crate) url: String,
     /// An API token (`switchback admin create-token` or the account's page)

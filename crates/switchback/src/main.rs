@@ -29,8 +29,28 @@ async fn main() -> ExitCode {
         Some(Command::Admin(command)) => admin::run(command).await,
     };
     done.unwrap_or_else(|error| {
-        // With the causes behind it; nobody to tell if standard error is closed.
-        let _ = writeln!(std::io::stderr(), "switchback: {error:#}");
+        // Nobody to tell if standard error is closed.
+        let _ = writeln!(std::io::stderr(), "switchback: {}", in_full(&error));
         ExitCode::FAILURE
     })
+}
+
+/// An error with the causes behind it, each said once: some errors quote their cause themselves.
+fn in_full(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_each_cause_once() {
+        let inner = std::io::Error::other("no space");
+        let outer = anyhow::Error::new(inner).context("cannot write: no space").context("not saved");
+        assert_eq!(in_full(&outer), "not saved: cannot write: no space");
+    }
 }

@@ -49,10 +49,15 @@ export function launch(environment = {}) {
 
 /** One person's window. */
 export class Window {
-  /** @param {import("playwright-core").BrowserContext} context @param {import("playwright-core").Page} page */
-  constructor(context, page) {
+  /**
+   * @param {import("playwright-core").BrowserContext} context
+   * @param {import("playwright-core").Page} page
+   * @param {boolean} touch whether fingers point, and no mouse
+   */
+  constructor(context, page, touch) {
     this.context = context;
     this.page = page;
+    this.touch = touch;
     /** @type {string[]} */
     this.complaints = [];
     this.brokenNetwork = false;
@@ -75,7 +80,14 @@ export class Window {
         console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
       });
     });
-    return new Window(context, await context.newPage());
+    return new Window(context, await context.newPage(), options.hasTouch ?? false);
+  }
+
+  /** Another tab: the same cookies and storage. It complains for itself. */
+  async otherTab() {
+    const tab = new Window(this.context, await this.context.newPage(), this.touch);
+    tab.brokenNetwork = this.brokenNetwork;
+    return tab;
   }
 
   /** From here on the network is meant to fail. */

@@ -18,6 +18,7 @@ export class Chat {
     this.box = this.page.getByRole("textbox", { name: /^Message / });
     this.log = this.page.getByRole("log");
     this.rooms = this.page.getByRole("navigation", { name: "Rooms" });
+    this.menu = this.page.getByRole("menu");
     this.dialog = this.page.getByRole("dialog");
   }
 
@@ -28,6 +29,13 @@ export class Chat {
     await this.page.getByLabel("Password").fill(password);
     this.#openedAt = Date.now();
     await this.page.getByRole("button", { name: "Sign in" }).click();
+  }
+
+  /** Another tab of the same browser, signed in as it is; the chat there is opened anew. */
+  async otherTab() {
+    const chat = new Chat(await this.window.otherTab());
+    await chat.page.goto("/");
+    return chat;
   }
 
   /** Since the chat was asked for. */
@@ -53,10 +61,10 @@ export class Chat {
     await this.shows(text);
   }
 
-  /** Types without sending; an empty text clears the box. @param {string} text */
-  async type(text) {
+  /** Types without sending; an empty text clears the box. @param {string} text @param {number} [delayMs] between keys */
+  async type(text, delayMs = 0) {
     if (text === "") await this.box.fill("");
-    else await this.box.pressSequentially(text);
+    else await this.box.pressSequentially(text, { delay: delayMs });
   }
 
   /** The message with exactly this text. @param {string} text */
@@ -155,7 +163,7 @@ export class Chat {
   /** Chooses an item of the workspace's menu. @param {string} item */
   async workspaceMenu(item) {
     await this.sidePress(/./, ".workspace-button");
-    await this.page.getByRole("menuitem", { name: item }).click();
+    await this.menu.getByRole("menuitem", { name: item, exact: true }).click();
     await this.dialog.waitFor();
   }
 
@@ -177,24 +185,39 @@ export class Chat {
     await this.page.getByRole("main").getByRole("button", { name }).click();
   }
 
-  /** @param {string} text */
+  /** Opens a message's menu: by its button, or by a long press where there is only a finger. @param {string} text */
   async messageMenu(text) {
     const message = this.message(text);
-    await message.hover();
-    await message.getByRole("button", { name: "More actions" }).click();
-    await this.page.getByRole("menu").waitFor();
+    if (this.window.touch) await this.#longPress(message);
+    else {
+      await message.hover();
+      await message.getByRole("button", { name: "More actions" }).click();
+    }
+  }
+
+  /** @param {import("playwright-core").Locator} locator */
+  async #longPress(locator) {
+    await locator.scrollIntoViewIfNeeded();
+    const box = await locator.boundingBox();
+    assert.ok(box);
+    const finger = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+    const session = await this.window.context.newCDPSession(this.page);
+    await session.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [finger] });
+    await this.menu.waitFor();
+    await session.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    await session.detach();
   }
 
   /** Closes what lies on top, as Escape does. */
   async closeAll() {
     await this.page.keyboard.press("Escape");
     await this.dialog.waitFor({ state: "detached" });
-    await this.page.getByRole("menu").waitFor({ state: "detached" });
+    await this.menu.waitFor({ state: "detached" });
   }
 
   /** @param {string} text @param {string} item */
   async #menu(text, item) {
     await this.messageMenu(text);
-    await this.page.getByRole("menuitem", { name: item }).click();
+    await this.menu.getByRole("menuitem", { name: item, exact: true }).click();
   }
 }

@@ -13,6 +13,8 @@ export async function furnish({ ada, bob, cy }) {
   const [me, them, third] = await Promise.all([ada, bob, cy].map(async (api) => (await api.rest("GET", "/users/me")).id));
   const rooms = await makeRooms(ada, [them, third]);
   const general = await ada.general();
+  await ada.rest("PATCH", "/workspace", { name: "Zermatt Works" });
+  await ada.rest("PATCH", `/rooms/${general}`, { topic: "The railway, all of it" });
   await talkInGeneral(general, { ada, bob, cy });
   await talkInTrains(rooms.trains, { ada, bob, cy });
   await bob.post(rooms.design, "The signal colours are in, both themes.");

@@ -17,7 +17,7 @@ class ShortcutsElement extends DialogElement {
 
   /** @override */
   body() {
-    return html`<div class="dialog-body shortcuts">
+    return html`<div class="dialog-body shortcuts" role="group" aria-label="Keyboard shortcuts" tabindex="0">
       ${SHORTCUTS.map(
         (group) =>
           html`<section>

@@ -7,4 +7,5 @@ mod fake;
 mod http;
 mod kit;
 mod resume;
+mod tls;
 mod ways;

@@ -134,7 +134,7 @@ impl Feed {
         Ok(Pulled::More)
     }
 
-    /// A page from storage, for a cursor older than what is in memory.
+    /// A page from storage, where memory does not reach or no longer tells the truth.
     async fn pull_stored(&mut self, out: &mut Vec<Arc<Frame>>, budget: &mut Budget) -> Result<(), Error> {
         let user = self.session().viewer.user;
         let store = self.hub().store();
@@ -146,6 +146,10 @@ impl Feed {
             budget.spend(&entry.frame);
             out.push(entry.frame);
             self.fresh = true;
+        }
+        if page.through <= self.cursor {
+            // Memory knows of more than storage has: the database is not the one it was.
+            return Err(Error::Unavailable("the log is shorter than it was".to_owned()));
         }
         self.cursor = page.through;
         Ok(())
@@ -259,4 +263,46 @@ fn heartbeat_after(now: Instant) -> Instant {
     let spread = bounds::HEARTBEAT_MS * bounds::HEARTBEAT_SPREAD_PERCENT / 100;
     let ms = rand::rng().random_range(bounds::HEARTBEAT_MS - spread..=bounds::HEARTBEAT_MS + spread);
     now + Duration::from_millis(ms)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use switchback_core::wire::Role;
+    use switchback_storage::{Audience, Credential, NewUser, OpenMode, Store};
+
+    use super::*;
+
+    fn entry(seq: Seq) -> Arc<Entry> {
+        let frame = Frame::server(&ServerFrame::Presence { full: false, changes: Vec::new() });
+        Arc::new(Entry {
+            seq,
+            at: 0,
+            audience: Audience::Everyone,
+            frame,
+            veiled: None,
+            member: None,
+            account: None,
+            deactivated: None,
+            texts: [None, None],
+            rewrites: None,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_log_that_has_become_shorter_ends_the_connection_instead_of_turning_in_circles() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+        let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
+        let new = NewUser { handle, name, role: Role::Owner, password_hash: String::new() };
+        let ada = store.create_user(new).await.unwrap().id;
+        let token = store.create_token(ada, [7; 32], "test".to_owned()).await.unwrap().id;
+        let head = store.head().await.unwrap();
+        let hub = Arc::new(Hub::new(store, head, 8));
+        let registration = hub.connect(ada, Credential::Token(token), Transport::Sse).await.unwrap();
+        let (mut feed, _) = Feed::open(registration, &Start::default()).await.unwrap();
+        hub.ring().push([entry(head + 5)]);
+        let pulled = feed.pull(&mut Vec::new()).await;
+        assert!(matches!(pulled, Err(Error::Unavailable(_))), "{pulled:?}");
+    }
 }

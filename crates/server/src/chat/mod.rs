@@ -21,6 +21,7 @@ use http::header::{
     SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use http::{HeaderMap, StatusCode, Version};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::ext::Protocol;
 use hyper_util::rt::TokioIo;
@@ -192,7 +193,9 @@ async fn websocket(
                 websocket::serve(socket, feed, opening, &app, &identity).await;
             }
             Err(upgraded) => {
-                let socket = websocket::wrap(TokioIo::new(upgraded), bytes::Bytes::new()).await;
+                // The socket below may be busy with other streams: this one is watched by itself.
+                let stream = Guarded::under_way(TokioIo::new(upgraded));
+                let socket = websocket::wrap(stream, bytes::Bytes::new()).await;
                 websocket::serve(socket, feed, opening, &app, &identity).await;
             }
         }
@@ -223,11 +226,19 @@ async fn event_stream(app: App, request: &Head) -> Result<Response, Refusal> {
 
 async fn batch(app: App, request: &Head, wait_s: u64) -> Result<Response, Refusal> {
     let (_, feed, opening) = open(&app, request, Transport::Batch).await?;
-    Ok(stream::batch(feed, opening, wait_s).await?)
+    Ok(stream::batch(feed, opening, wait_s).await)
 }
 
 async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refusal> {
     let identity = caller(&app, request).await?;
+    let too_long = || {
+        let detail = format!("a command has at most {} bytes", bounds::COMMAND_BYTES);
+        Refusal::new(ErrorCode::TooLong, detail)
+    };
+    // Announced: no need to wait for it.
+    if usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX) > bounds::COMMAND_BYTES {
+        return Err(too_long());
+    }
     let body = Limited::new(body, bounds::COMMAND_BYTES).collect();
     let Ok(body) = tokio::time::timeout(limits::COMMAND_BODY_TIMEOUT, body).await else {
         let detail = format!("the body took longer than {} s", limits::COMMAND_BODY_TIMEOUT.as_secs());
@@ -236,8 +247,7 @@ async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refus
     };
     let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
-            let detail = format!("a command has at most {} bytes", bounds::COMMAND_BYTES);
-            return Refusal::new(ErrorCode::TooLong, detail);
+            return too_long();
         }
         Refusal::new(ErrorCode::BadJson, "the body ended too early")
     })?;

@@ -12,7 +12,6 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
-use switchback_storage::Error;
 use tokio::time::{Duration, Instant};
 
 use super::feed::{Feed, Pulled, bye};
@@ -89,11 +88,7 @@ impl Endless {
 
 /// Answers with what is new, waiting up to `wait_s` for something; the answer has a length, so
 /// that it passes where a stream is held back.
-pub(super) async fn batch(
-    mut feed: Feed,
-    mut frames: Vec<Arc<Frame>>,
-    wait_s: u64,
-) -> Result<Response, Error> {
+pub(super) async fn batch(mut feed: Feed, mut frames: Vec<Arc<Frame>>, wait_s: u64) -> Response {
     let deadline = Instant::now() + Duration::from_secs(wait_s);
     let opening = frames.len();
     // A `reset` is worth an answer at once, too.
@@ -104,7 +99,13 @@ pub(super) async fn batch(
             frames.push(bye(goodbye));
             break;
         }
-        let pulled = feed.pull(&mut frames).await?;
+        let pulled = match feed.pull(&mut frames).await {
+            Ok(pulled) => pulled,
+            Err(error) => {
+                frames.push(bye(super::unreadable(&error)));
+                break;
+            }
+        };
         if was_reset || feed.is_fresh() || pulled == Pulled::More {
             frames.push(feed.ready_frame());
             break;
@@ -122,5 +123,5 @@ pub(super) async fn batch(
     for frame in &frames {
         body.extend_from_slice(&frame.block);
     }
-    Ok((HEADERS, Body::from(body.freeze())).into_response())
+    (HEADERS, Body::from(body.freeze())).into_response()
 }

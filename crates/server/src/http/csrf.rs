@@ -24,14 +24,30 @@ pub(crate) fn is_foreign(headers: &HeaderMap, authority: Option<&str>, public_ur
 }
 
 fn is_own(origin: &str, host: Option<&str>, public_url: Option<&str>) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    if host.is_some_and(|host| host.eq_ignore_ascii_case(authority)) {
-        return true;
+    let Some((scheme, authority)) = web_address(origin) else { return false };
+    let is_same =
+        |other: &str| without_port(other, scheme).eq_ignore_ascii_case(without_port(authority, scheme));
+    if let Some((own_scheme, rest)) = public_url.and_then(web_address)
+        && is_same(rest.split('/').next().unwrap_or_default())
+    {
+        // Known by this address, we are known by its scheme too: in the clear, anybody on the way
+        // could have written the page.
+        return own_scheme == scheme;
     }
-    public_url.and_then(|url| url.split_once("://")).is_some_and(|(own_scheme, rest)| {
-        let own = rest.split('/').next().unwrap_or_default();
-        own_scheme.eq_ignore_ascii_case(scheme) && own.eq_ignore_ascii_case(authority)
-    })
+    host.is_some_and(is_same)
+}
+
+/// Scheme and what follows it, of an address on the web.
+fn web_address(url: &str) -> Option<(&'static str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let known = ["http", "https"].into_iter().find(|known| known.eq_ignore_ascii_case(scheme))?;
+    Some((known, rest))
+}
+
+/// Browsers leave a scheme's own port out of `Origin`; some proxies put it into `Host`.
+fn without_port<'a>(authority: &'a str, scheme: &str) -> &'a str {
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    authority.strip_suffix(port).unwrap_or(authority)
 }
 
 #[cfg(test)]
@@ -58,7 +74,26 @@ mod tests {
         assert!(foreign(&[host, ("origin", "http://127.0.0.1:8081")]));
         assert!(foreign(&[host, ("origin", "http://chat.example.org")]));
         assert!(foreign(&[host, ("origin", "null")]));
+        assert!(foreign(&[host, ("origin", "ftp://127.0.0.1:8080")]));
+        assert!(foreign(&[host, ("origin", "https://chat.example.org.")]));
         assert!(foreign(&[host, ("sec-fetch-site", "cross-site")]));
         assert!(foreign(&[host, ("sec-fetch-site", "same-site"), ("origin", "http://b.example")]));
+    }
+
+    #[test]
+    fn a_scheme_has_a_port_of_its_own() {
+        let origin = |host, origin| foreign(&[("host", host), ("origin", origin)]);
+        assert!(!origin("a.example:443", "https://a.example"));
+        assert!(!origin("a.example", "http://a.example:80"));
+        assert!(!origin("[::1]", "http://[::1]:80"));
+        assert!(origin("a.example:443", "http://a.example"));
+        assert!(origin("a.example", "https://a.example:80"));
+    }
+
+    #[test]
+    fn where_the_scheme_is_known_a_page_sent_in_the_clear_is_not_ours() {
+        let origin = |origin| foreign(&[("host", "chat.example.org"), ("origin", origin)]);
+        assert!(!origin("https://Chat.example.org"));
+        assert!(origin("http://chat.example.org"));
     }
 }

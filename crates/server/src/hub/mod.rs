@@ -177,6 +177,11 @@ impl Hub {
         self.state().people.get(&user).is_some_and(|person| person.viewer.is_member(room))
     }
 
+    /// Whether somebody has a live connection.
+    pub(crate) fn is_connected(&self, user: UserId) -> bool {
+        self.state().people.get(&user).is_some_and(|person| !person.sessions.is_empty())
+    }
+
     /// Everybody who is not offline.
     pub(crate) fn presence(&self) -> Vec<PresenceChange> {
         let state = self.state();

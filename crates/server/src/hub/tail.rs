@@ -9,6 +9,7 @@ use switchback_storage::{Error, LoggedEvent};
 use tokio_util::sync::CancellationToken;
 
 use super::Hub;
+use crate::bus::Signal;
 use crate::limits;
 use crate::log::Entry;
 use crate::metrics::Metrics;
@@ -70,8 +71,19 @@ impl Tail {
                 self.hub.load(&viewer).await?;
             }
         }
+        let accounts: HashSet<UserId> = entries.iter().filter_map(|entry| entry.account).collect();
+        let mut remaining = Vec::new();
+        for user in accounts {
+            // Another process (an admin command) may have ended sessions together with the change.
+            if self.hub.is_connected(user) {
+                remaining.push((user, self.hub.store.credentials(user).await?));
+            }
+        }
         self.metrics.published(entries.iter().map(|entry| entry.at));
         self.hub.publish(&entries);
+        for (user, credentials) in remaining {
+            self.hub.receive(Signal::Remaining { user, credentials });
+        }
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchback_core::wire::{Event, EventBody, RoomKind, Timestamp};
-use switchback_core::{Cursor, Epoch, Seq, UserId};
+use switchback_core::{Cursor, Epoch, MessageId, Seq, UserId};
 use switchback_storage::{Audience, LoggedEvent};
 
 use super::Frame;
@@ -23,8 +23,14 @@ pub(crate) struct Entry {
     pub veiled: Option<Arc<Frame>>,
     /// Whose membership of a room it changed.
     pub member: Option<UserId>,
+    /// Whose account it changed: their sessions may have ended with it.
+    pub account: Option<UserId>,
     /// Whose account it closed.
     pub deactivated: Option<UserId>,
+    /// The message whose text it carries, and the one that this text quotes.
+    pub texts: [Option<MessageId>; 2],
+    /// The message whose text it has changed or taken away.
+    pub rewrites: Option<MessageId>,
 }
 
 impl Entry {
@@ -33,15 +39,32 @@ impl Entry {
         let LoggedEvent { event, audience } = logged;
         let cursor = Cursor { epoch, seq: event.seq };
         let frame = Frame::event(&event, cursor);
-        let (member, deactivated) = match &event.body {
-            EventBody::MemberJoined { user, .. } | EventBody::MemberLeft { user, .. } => (Some(*user), None),
-            EventBody::UserUpdated { user } if !user.active => (None, Some(user.id)),
-            _ => (None, None),
+        let member = match &event.body {
+            EventBody::MemberJoined { user, .. } | EventBody::MemberLeft { user, .. } => Some(*user),
+            _ => None,
         };
+        let changed = match &event.body {
+            EventBody::UserUpdated { user } => Some(user),
+            _ => None,
+        };
+        let account = changed.map(|user| user.id);
+        let deactivated = changed.filter(|user| !user.active).map(|user| user.id);
+        let (texts, rewrites) = texts(&event.body);
         let (seq, at) = (event.seq, event.at);
         let veiled = veil(event).map(|event| Frame::event(&event, cursor));
-        Self { seq, at, audience, frame, veiled, member, deactivated }
+        Self { seq, at, audience, frame, veiled, member, account, deactivated, texts, rewrites }
     }
+}
+
+fn texts(body: &EventBody) -> ([Option<MessageId>; 2], Option<MessageId>) {
+    let (EventBody::MessagePosted { message }
+    | EventBody::MessageEdited { message }
+    | EventBody::MessageDeleted { message }) = body
+    else {
+        return ([None, None], None);
+    };
+    let rewrites = (!matches!(body, EventBody::MessagePosted { .. })).then_some(message.id);
+    ([Some(message.id), message.reply_to.as_ref().map(|quote| quote.id)], rewrites)
 }
 
 /// What a room that is not public is called today is none of the business of who is not in it.

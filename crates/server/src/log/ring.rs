@@ -1,9 +1,12 @@
 //! The newest events of the log in memory: bounded in number and in bytes.
+//!
+//! Replay shows today's state, and what was deleted is gone: when a message's text changes, what
+//! this memory holds of the old one is dropped, and who has not read that far reads it from storage.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use switchback_core::Seq;
+use switchback_core::{MessageId, Seq};
 
 use super::Entry;
 
@@ -17,7 +20,8 @@ pub(crate) struct Ring {
 
 #[derive(Debug)]
 struct Inner {
-    entries: VecDeque<Arc<Entry>>,
+    /// The last is `head`. `None`: what it said is no longer true.
+    entries: VecDeque<Option<Arc<Entry>>>,
     bytes: usize,
     head: Seq,
 }
@@ -32,7 +36,7 @@ pub(crate) enum Read {
         /// The reader's bound was reached before the head.
         more: bool,
     },
-    /// The cursor is older than what is in memory: read storage.
+    /// What comes next is not in memory (any more): read storage.
     Fallen,
 }
 
@@ -58,14 +62,17 @@ impl Ring {
                 inner.entries.clear();
                 inner.bytes = 0;
             }
+            if let Some(message) = entry.rewrites {
+                inner.forget_text_of(message);
+            }
             inner.head = entry.seq;
             inner.bytes += size_bytes(&entry);
-            inner.entries.push_back(entry);
+            inner.entries.push_back(Some(entry));
             while inner.entries.len() > self.most_events
                 || (inner.bytes > self.most_bytes && inner.entries.len() > 1)
             {
                 let Some(oldest) = inner.entries.pop_front() else { break };
-                inner.bytes -= size_bytes(&oldest);
+                inner.bytes -= oldest.as_deref().map_or(0, size_bytes);
             }
         }
     }
@@ -76,16 +83,28 @@ impl Ring {
         if after >= inner.head {
             return Read::Through { seq: after, more: false };
         }
-        let Some(first) = inner.entries.front().map(|entry| entry.seq) else { return Read::Fallen };
-        let Some(skip) = (after + 1).checked_sub(first) else { return Read::Fallen };
+        let kept = Seq::try_from(inner.entries.len()).unwrap_or(Seq::MAX);
+        let Some(skip) = (after + kept).checked_sub(inner.head) else { return Read::Fallen };
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let mut seq = after;
         for entry in inner.entries.iter().skip(skip) {
+            let Some(entry) = entry else { break };
+            seq = entry.seq;
             if !take(entry) {
-                let seq = entry.seq;
-                return Read::Through { seq, more: seq < inner.head };
+                break;
             }
         }
-        Read::Through { seq: inner.head, more: false }
+        if seq == after { Read::Fallen } else { Read::Through { seq, more: seq < inner.head } }
+    }
+}
+
+impl Inner {
+    fn forget_text_of(&mut self, message: MessageId) {
+        for slot in &mut self.entries {
+            if let Some(entry) = slot.take_if(|entry| entry.texts.contains(&Some(message))) {
+                self.bytes -= size_bytes(&entry);
+            }
+        }
     }
 }
 
@@ -106,7 +125,19 @@ mod tests {
         let room = switchback_core::RoomId::from_uuid(uuid::Uuid::nil());
         let frame = Frame::server(&ServerFrame::Typing { room, user });
         let (audience, veiled) = (Audience::Everyone, None);
-        Arc::new(Entry { seq, at: 0, audience, frame, veiled, member: None, deactivated: None })
+        let (member, account, deactivated, texts, rewrites) = (None, None, None, [None, None], None);
+        Arc::new(Entry { seq, at: 0, audience, frame, veiled, member, account, deactivated, texts, rewrites })
+    }
+
+    fn message(number: u128) -> MessageId {
+        MessageId::from_uuid(uuid::Uuid::from_u128(number))
+    }
+
+    fn about(seq: Seq, texts: [Option<MessageId>; 2], rewrites: Option<MessageId>) -> Arc<Entry> {
+        let plain = entry(seq);
+        let (audience, frame) = (plain.audience, Arc::clone(&plain.frame));
+        let (veiled, member, account, deactivated) = (None, None, None, None);
+        Arc::new(Entry { seq, at: 0, audience, frame, veiled, member, account, deactivated, texts, rewrites })
     }
 
     fn seqs(ring: &Ring, after: Seq, most: usize) -> (Vec<Seq>, Read) {
@@ -154,5 +185,21 @@ mod tests {
         assert_eq!(ring.read(2, |_| true), Read::Fallen);
         assert_eq!(ring.read(3, |_| true), Read::Fallen);
         assert_eq!(seqs(&ring, 4, 9).0, [5]);
+    }
+
+    #[test]
+    fn a_changed_text_is_forgotten_wherever_it_stands() {
+        let ring = Ring::new(0, 100, 1 << 20);
+        ring.push([
+            about(1, [Some(message(1)), None], None),
+            about(2, [Some(message(2)), None], None),
+            about(3, [Some(message(3)), Some(message(1))], None),
+            about(4, [Some(message(2)), None], None),
+        ]);
+        ring.push([about(5, [Some(message(1)), None], Some(message(1)))]);
+        assert_eq!(ring.read(0, |_| true), Read::Fallen, "the message itself");
+        assert_eq!(seqs(&ring, 1, 9), (vec![2], Read::Through { seq: 2, more: true }), "up to the next gap");
+        assert_eq!(ring.read(2, |_| true), Read::Fallen, "a quote of it");
+        assert_eq!(seqs(&ring, 3, 9), (vec![4, 5], Read::Through { seq: 5, more: false }));
     }
 }

@@ -85,6 +85,9 @@ impl Ops {
         let secret = secrets::new_secret();
         let label = peer.label.chars().take(bounds::LABEL_CHARS).collect();
         let session = self.store().create_session(user.id, secret.hash, label).await?;
+        // Of too many sessions the oldest has ended, and its open connections end with it.
+        let credentials = self.store().credentials(user.id).await?;
+        self.inner.bus.publish(Signal::Remaining { user: user.id, credentials });
         let session = Some(SessionInfo { current: true, ..session });
         Ok(SignedIn { secret: secret.text, response: SessionResponse { user, session } })
     }

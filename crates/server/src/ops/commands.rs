@@ -49,7 +49,9 @@ impl Ops {
                 return Err(switchback_storage::Error::NotFound("room").into());
             }
         }
-        self.inner.bus.publish(Signal::Typing { user, room });
+        if self.inner.limiters.is_typing_news(user, room) {
+            self.inner.bus.publish(Signal::Typing { user, room });
+        }
         Ok(NOTHING)
     }
 }

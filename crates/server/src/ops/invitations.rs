@@ -4,7 +4,7 @@ use switchback_core::InvitationId;
 use switchback_core::wire::{
     CreateInvitationRequest, Invitation, JoinRequest, Role, SetupRequest, Timestamp, User,
 };
-use switchback_storage::{Identity, NewInvitation, NewUser, Setup};
+use switchback_storage::{Error, Identity, NewInvitation, NewUser, Setup};
 
 use super::access::now;
 use super::{Ops, Peer, Refusal, SignedIn, require};
@@ -31,6 +31,10 @@ impl Ops {
     /// Makes the owner and signs them in.
     pub(crate) async fn set_up(&self, request: SetupRequest, peer: Peer) -> Result<SignedIn, Refusal> {
         self.inner.limiters.sign_in(peer.address, None)?;
+        // Before the slow part: once there is an owner, asking must not cost a hash.
+        if !self.needs_setup().await? {
+            return Err(Error::Gone("this workspace has an owner already").into());
+        }
         let SetupRequest { token, workspace, handle, name, password } = request;
         let password_hash = self.inner.passwords.hash(password).await?;
         let owner = NewUser { handle, name, role: Role::Owner, password_hash };

@@ -1,4 +1,5 @@
-//! How often somebody may do something: sign in (by address and by handle), write (by person).
+//! How often somebody may do something: sign in (by address and by handle), write (by person), be
+//! shown as typing (by person and room).
 //! A token bucket each (governor's GCRA), forgotten again when it is full.
 
 use std::hash::Hash;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use switchback_core::UserId;
+use switchback_core::{RoomId, UserId};
 
 use super::Refusal;
 use crate::{Config, limits};
@@ -17,6 +18,7 @@ pub(super) struct Limiters {
     sign_ins_by_address: DefaultKeyedRateLimiter<IpAddr>,
     sign_ins_by_handle: DefaultKeyedRateLimiter<String>,
     commands: DefaultKeyedRateLimiter<UserId>,
+    typing: DefaultKeyedRateLimiter<(UserId, RoomId)>,
 }
 
 impl Limiters {
@@ -29,6 +31,7 @@ impl Limiters {
             sign_ins_by_address: RateLimiter::keyed(by_address),
             sign_ins_by_handle: RateLimiter::keyed(by_handle),
             commands: RateLimiter::keyed(commands),
+            typing: RateLimiter::keyed(every(limits::TYPING_EVERY)),
         }
     }
 
@@ -53,10 +56,16 @@ impl Limiters {
         check(&self.commands, &user, "too many commands in a short time")
     }
 
+    /// Whether it is worth telling a room once more that somebody types there.
+    pub(super) fn is_typing_news(&self, user: UserId, room: RoomId) -> bool {
+        check(&self.typing, &(user, room), "").is_ok()
+    }
+
     pub(super) fn tidy(&self) {
         tidy(&self.sign_ins_by_address);
         tidy(&self.sign_ins_by_handle);
         tidy(&self.commands);
+        tidy(&self.typing);
     }
 }
 
@@ -82,11 +91,12 @@ fn tidy<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>) {
 }
 
 fn per_minute(count: u32, burst: u32) -> Quota {
-    let every = Duration::from_mins(1) / at_least_one(count).get();
-    // A period of zero is what `with_period` refuses, and 60 s divided by a u32 is never that.
-    Quota::with_period(every)
-        .unwrap_or_else(|| Quota::per_minute(at_least_one(count)))
-        .allow_burst(at_least_one(burst))
+    every(Duration::from_mins(1) / at_least_one(count).get()).allow_burst(at_least_one(burst))
+}
+
+fn every(period: Duration) -> Quota {
+    // A period of zero is what `with_period` refuses; no limit here is that.
+    Quota::with_period(period).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
 }
 
 fn at_least_one(count: u32) -> NonZeroU32 {
@@ -116,6 +126,15 @@ mod tests {
         let refusal = outcomes[3].clone().err();
         assert_eq!(refusal.as_ref().map(Refusal::code), Some(ErrorCode::RateLimited));
         assert!(refusal.is_some_and(|refusal| refusal.0.retry_after_ms > Some(0) && refusal.0.retry));
+    }
+
+    #[test]
+    fn typing_is_told_once_in_a_while_for_each_room() {
+        let limiters = Limiters::new(&Config::default());
+        let user = UserId::from_uuid(uuid::Uuid::nil());
+        let [here, there] = [1, 2].map(|id| RoomId::from_uuid(uuid::Uuid::from_u128(id)));
+        let told = [here, here, there, here].map(|room| limiters.is_typing_news(user, room));
+        assert_eq!(told, [true, false, true, false]);
     }
 
     #[test]

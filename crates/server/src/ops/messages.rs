@@ -6,6 +6,8 @@ use switchback_core::wire::{ErrorCode, History, Message, Role};
 use switchback_core::{Emoji, Handle, MessageBody, MessageId, Nonce, RoomId, Seq, UserId};
 use switchback_storage::{Changed, HistoryRange, Identity, NewMessage, NewReaction, Posted};
 
+use tokio::sync::Semaphore;
+
 use super::{Ops, Refusal};
 use crate::{limits, text};
 
@@ -58,7 +60,8 @@ impl Ops {
     }
 
     pub(super) async fn delete(&self, caller: &Identity, message: MessageId) -> Result<Changed, Refusal> {
-        let may_delete_others = caller.user.role >= Role::Admin;
+        // As of now: an open connection knows its person as of when it was opened.
+        let may_delete_others = self.store().user(caller.user.id).await?.role >= Role::Admin;
         Ok(self.store().delete_message(caller.user.id, message, may_delete_others).await?)
     }
 
@@ -89,22 +92,25 @@ impl Ops {
         };
         let known: HashMap<Handle, UserId> =
             users.iter().map(|user| (user.handle.clone(), user.id)).collect();
-        let html = html(body.as_str(), known).await?;
+        let html = html(&self.inner.renders, body.as_str(), known).await?;
         let mentions_room = mentions.room;
         let mentions = users.iter().filter(|user| user.active).map(|user| user.id).collect();
         Ok(Rendered { html, mentions, mentions_room })
     }
 }
 
-/// Short texts are rendered here and now; long ones would hold up whoever shares this thread.
-async fn html(body: &str, known: HashMap<Handle, UserId>) -> Result<String, Refusal> {
+/// Short texts are rendered here and now; long ones would hold up whoever shares this thread. Few at
+/// once: whoever sends what is slow to render must not take every processor.
+async fn html(turns: &Semaphore, body: &str, known: HashMap<Handle, UserId>) -> Result<String, Refusal> {
     let may_hold_code = body.contains("```") || body.contains("~~~");
     if body.len() <= limits::RENDER_INLINE_BYTES && !may_hold_code {
         return Ok(text::to_html(body, &known));
     }
-    let body = body.to_owned();
-    tokio::task::spawn_blocking(move || text::to_html(&body, &known)).await.map_err(|error| {
+    let failed = |error: &dyn std::error::Error| {
         tracing::error!(%error, "rendering ended early");
         Refusal::new(ErrorCode::Internal, "this message could not be rendered; the server's log says why")
-    })
+    };
+    let _turn = turns.acquire().await.map_err(|error| failed(&error))?;
+    let body = body.to_owned();
+    tokio::task::spawn_blocking(move || text::to_html(&body, &known)).await.map_err(|error| failed(&error))
 }

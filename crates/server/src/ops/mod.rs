@@ -21,12 +21,13 @@ use std::sync::Arc;
 use switchback_core::wire::{Role, Snapshot};
 use switchback_core::{Cursor, UserId};
 use switchback_storage::{Identity, Store, WriterStats};
+use tokio::sync::Semaphore;
 
 pub(crate) use access::{Peer, SignedIn};
 pub(crate) use refusal::Refusal;
 
-use crate::Config;
 use crate::bus::Bus;
+use crate::{Config, limits};
 use access::Touches;
 use limiter::Limiters;
 use passwords::Passwords;
@@ -43,13 +44,16 @@ struct Inner {
     passwords: Passwords,
     limiters: Limiters,
     touches: Touches,
+    /// Turns at rendering what takes long.
+    renders: Semaphore,
 }
 
 impl Ops {
     /// Operations on this store, telling open connections over this bus.
     pub(crate) fn new(store: Store, bus: Bus, config: &Config) -> Self {
         let (passwords, limiters) = (Passwords::new(), Limiters::new(config));
-        Self { inner: Arc::new(Inner { store, bus, passwords, limiters, touches: Touches::default() }) }
+        let (touches, renders) = (Touches::default(), Semaphore::new(limits::RENDERS_AT_ONCE));
+        Self { inner: Arc::new(Inner { store, bus, passwords, limiters, touches, renders }) }
     }
 
     /// Everything a client needs to draw, and the cursor from which events go on.

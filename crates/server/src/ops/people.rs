@@ -29,15 +29,18 @@ impl Ops {
         request: UpdateUserRequest,
     ) -> Result<User, Refusal> {
         self.inner.limiters.command(caller.user.id)?;
-        let UpdateUserRequest { name, role, active } = request;
         let before = self.store().user(user).await?;
+        let name = request.name;
+        // What stays as it is needs no right, and must not undo what somebody else changes meanwhile.
+        let role = request.role.filter(|role| *role != before.role);
+        let active = request.active.filter(|active| *active != before.active);
         if name.is_some() && !is_self(caller, user) {
             require(caller, Role::Admin)?;
         }
-        if role.is_some_and(|role| role != before.role) {
+        if role.is_some() {
             require(caller, Role::Owner)?;
         }
-        if active.is_some_and(|active| active != before.active) {
+        if active.is_some() {
             require(caller, if before.role == Role::Owner { Role::Owner } else { Role::Admin })?;
         }
         let change = UserChange { name, role, active };

@@ -68,6 +68,8 @@ fn rich(body: &str, known: &HashMap<Handle, UserId>, colours: code::Colours) -> 
 
 /// The text as it was typed. At most six times its length, so always within the limit.
 fn plain(body: &str) -> String {
+    // In HTML a carriage return ends a line too, alone as well.
+    let body = body.replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<String> = body.lines().map(ammonia::clean_text).collect();
     format!("<p>{}</p>", lines.join("<br>\n"))
 }

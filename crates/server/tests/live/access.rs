@@ -1,7 +1,7 @@
 //! Who may see is decided at delivery, on connections that are open.
 
 use serde_json::json;
-use switchback_core::wire::RoomKind;
+use switchback_core::wire::{Role, RoomKind};
 use switchback_storage::{Credential, UserChange};
 
 use crate::kit::{TestServer, post};
@@ -89,4 +89,36 @@ async fn an_ended_token_ends_its_connections_and_no_others() {
             .iter()
             .all(|left| *left != Credential::Token(info.id))
     );
+}
+
+#[tokio::test]
+async fn a_password_set_by_another_process_ends_the_sessions_that_are_open() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let secret = switchback_server::secrets::new_secret();
+    server.store.create_session(ada.id, secret.hash, "browser".to_owned()).await.unwrap();
+    let browser = crate::kit::Person { id: ada.id, token: secret.text };
+    let mut session = server.websocket(&browser, "").await;
+    let mut token = server.websocket(&ada, "").await;
+    token.next_of("ready").await;
+    let admin =
+        switchback_storage::Store::open(server.dir(), switchback_storage::OpenMode::Admin).await.unwrap();
+    admin.set_password(ada.id, "another".to_owned(), None).await.unwrap();
+    assert_eq!(session.next_of("bye").await["reason"], "signed_out");
+    token.send(&json!({"id": 1, "type": "ping"})).await;
+    token.next_of("ack").await;
+}
+
+#[tokio::test]
+async fn a_role_that_was_taken_away_counts_no_more_on_an_open_connection() {
+    let server = TestServer::start().await;
+    let (ada, bob) = (server.person("ada").await, server.person("bob").await);
+    let general = server.general(&ada).await;
+    let message = server.say(&ada, general, "mine").await["message"]["id"].clone();
+    let mut live = server.websocket(&bob, "").await;
+    live.next_of("ready").await;
+    let change = UserChange { role: Some(Role::Member), ..UserChange::default() };
+    server.store.update_user(Some(ada.id), bob.id, change).await.unwrap();
+    live.send(&json!({"id": 1, "type": "message.delete", "message": message})).await;
+    assert_eq!(live.next_of("error").await["code"], "forbidden");
 }

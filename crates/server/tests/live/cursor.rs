@@ -85,3 +85,32 @@ async fn last_event_id_wins_over_after() {
     let body = std::str::from_utf8(&body).unwrap();
     assert!(body.contains("message.posted") && !body.contains("reset"), "{body}");
 }
+
+#[tokio::test]
+async fn who_comes_back_never_sees_a_text_that_is_gone() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let general = server.general(&ada).await;
+    let cursor = server.batch(&ada, "?mode=batch&wait=0").await[0]["cursor"].as_str().unwrap().to_owned();
+    let secret = server.say(&ada, general, "the password is swordfish").await["message"]["id"].clone();
+    let mut reply = crate::kit::post(general, "never post passwords");
+    reply["reply_to"] = secret.clone();
+    server.command(&ada, &reply).await;
+    server.say(&ada, general, "something else").await;
+    let query = format!("?mode=batch&after={cursor}");
+    let text = |frames: &[Value]| serde_json::to_string(frames).unwrap();
+    assert!(text(&server.batch(&ada, &query).await).contains("swordfish"), "it is there to be forgotten");
+    let edit =
+        serde_json::json!({"type": "message.edit", "message": secret, "body": "the password is hunter2"});
+    server.command(&ada, &edit).await;
+    let after = server.batch(&ada, &query).await;
+    assert!(!text(&after).contains("swordfish") && text(&after).contains("hunter2"), "{after:?}");
+    server.command(&ada, &serde_json::json!({"type": "message.delete", "message": secret})).await;
+    let after = server.batch(&ada, &query).await;
+    assert!(!text(&after).contains("hunter2"), "{after:?}");
+    let kinds: Vec<_> = after.iter().filter(|frame| is_event(frame)).map(|event| &event["type"]).collect();
+    assert_eq!(
+        kinds,
+        ["message.posted", "message.posted", "message.posted", "message.edited", "message.deleted"]
+    );
+}

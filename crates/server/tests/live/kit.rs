@@ -30,7 +30,7 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 #[derive(Clone)]
@@ -55,7 +55,11 @@ impl TestServer {
             // A dropped sender stops it, too.
             stopped.await.unwrap_or_default();
         }));
-        Self { store, address, stop: Some(stop), running: Some(running), _dir: dir }
+        Self { store, address, stop: Some(stop), running: Some(running), dir }
+    }
+
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Asks the server to stop, as SIGTERM does.

@@ -27,7 +27,8 @@ impl Store {
         self.write(move |tx| Box::pin(update(tx, actor, user, change))).await
     }
 
-    /// Sets another password and ends every session except the one to `keep`.
+    /// Sets another password and ends every session except the one to `keep`. The log tells of it as
+    /// of any change of an account, so that every node looks at its open connections.
     pub async fn set_password(
         &self,
         user: UserId,
@@ -108,7 +109,9 @@ async fn set_password(
         return Err(Error::NotFound("user"));
     }
     let sql = "DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2)";
-    tx.conn.run(sql, values![user, keep]).await.map(drop)
+    tx.conn.run(sql, values![user, keep]).await?;
+    let actor = keep.map(|_| user);
+    tx.append(Entry::everywhere(Kind::UserUpdated, actor).about(user.as_uuid())).await.map(drop)
 }
 
 async fn rename(tx: &mut Tx, actor: UserId, name: WorkspaceName) -> Result<Workspace, Error> {

@@ -59,7 +59,7 @@ async fn create(tx: &mut Tx, new: NewRoom) -> Result<(Option<Seq>, RoomView), Er
     let room = RoomId::from_uuid(new_id());
     let sql = "INSERT INTO rooms (id, kind, name, name_key, topic, archived, general, n, last_seq, \
                last_at, created_at) VALUES ($1, $2, $3, $4, $5, FALSE, FALSE, 0, 0, $6, $6)";
-    let name_key = name_key(&new.name);
+    let name_key = reserved_key(new.kind, &new.name);
     let values = values![room, new.kind, new.name.as_str(), name_key, new.topic.as_str(), tx.at()];
     tx.conn.run(sql, values).await?;
     let seq = found_with(tx, room, new.creator, &[new.creator]).await?;
@@ -123,7 +123,7 @@ async fn update(tx: &mut Tx, actor: UserId, room: RoomId, change: RoomChange) ->
     if let Some(name) = change.name
         && now.name.as_deref() != Some(name.as_str())
     {
-        rename(tx, actor, room, &name).await?;
+        rename(tx, actor, room, standing.kind, &name).await?;
     }
     if let Some(topic) = change.topic
         && now.topic != topic.as_str()
@@ -138,10 +138,16 @@ async fn update(tx: &mut Tx, actor: UserId, room: RoomId, change: RoomChange) ->
     rooms::view(&mut tx.conn, actor, room).await
 }
 
-async fn rename(tx: &mut Tx, actor: UserId, room: RoomId, name: &RoomName) -> Result<(), Error> {
+async fn rename(
+    tx: &mut Tx,
+    actor: UserId,
+    room: RoomId,
+    kind: RoomKind,
+    name: &RoomName,
+) -> Result<(), Error> {
     name_is_free(tx, name, Some(room)).await?;
     let sql = "UPDATE rooms SET name = $2, name_key = $3 WHERE id = $1";
-    tx.conn.run(sql, values![room, name.as_str(), name_key(name)]).await?;
+    tx.conn.run(sql, values![room, name.as_str(), reserved_key(kind, name)]).await?;
     tx.append(Entry::in_room(Kind::RoomRenamed, room, Some(actor))).await.map(drop)
 }
 
@@ -161,6 +167,13 @@ fn name_key(name: &RoomName) -> String {
     name.as_str().to_ascii_lowercase()
 }
 
+/// What a room's name keeps others from taking. A private room keeps nothing: a name that is refused
+/// would tell that there is such a room.
+fn reserved_key(kind: RoomKind, name: &RoomName) -> Option<String> {
+    (kind == RoomKind::Public).then(|| name_key(name))
+}
+
+/// No public room has this name. A private one must not pass for it either.
 async fn name_is_free(tx: &mut Tx, name: &RoomName, besides: Option<RoomId>) -> Result<(), Error> {
     let sql = "SELECT id FROM rooms WHERE name_key = $1";
     match tx.conn.maybe(sql, values![name_key(name)]).await? {

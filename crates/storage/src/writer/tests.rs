@@ -168,3 +168,20 @@ async fn a_node_that_falls_silent_under_the_lock_stops_the_others_for_a_moment_o
     assert_eq!(silent.workspace().await.unwrap().name, "Switchback");
     assert_eq!(silent.post_message(message(ada, general, 10)).await.unwrap().seq, posted.seq + 1);
 }
+
+#[tokio::test]
+async fn nothing_is_acknowledged_into_a_file_that_was_taken_away() {
+    let home = Home::directory();
+    let Home::Directory(dir) = &home else { panic!("not a directory") };
+    let (store, ada, general) = store(&home).await;
+    let (file, aside) = (dir.path().join("switchback.db"), dir.path().join("aside.db"));
+    std::fs::rename(&file, &aside).unwrap();
+    let refused = store.post_message(message(ada, general, 10)).await;
+    assert!(matches!(&refused, Err(Error::Unavailable(why)) if why.contains("put it back")), "{refused:?}");
+    assert!(!file.exists(), "an empty database would hide the loss");
+    // Another file in its place is none of ours.
+    std::fs::write(&file, "").unwrap();
+    store.post_message(message(ada, general, 10)).await.unwrap_err();
+    std::fs::rename(&aside, &file).unwrap();
+    store.post_message(message(ada, general, 10)).await.unwrap();
+}

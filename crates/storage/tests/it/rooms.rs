@@ -22,7 +22,7 @@ async fn a_new_room_has_its_creator_in_it_who_sees_all_of_it() {
 async fn room_names_are_unique_without_regard_to_case() {
     let team = Team::new().await;
     let ada = team.owner("ada").await;
-    let plans = team.room(ada, RoomKind::Private, "Plans").await;
+    let plans = team.room(ada, RoomKind::Public, "Plans").await;
     let other = team.room(ada, RoomKind::Public, "other").await;
     let head = team.store.head().await.unwrap();
     let refused = team.store.create_room(new_room(ada, RoomKind::Public, "pLANS")).await;
@@ -34,6 +34,21 @@ async fn room_names_are_unique_without_regard_to_case() {
     // Its own name in another case is free to it.
     let view = team.store.update_room(ada, plans, rename("PLANS")).await.unwrap();
     assert_eq!(view.room.name.as_deref(), Some("PLANS"));
+}
+
+#[tokio::test]
+async fn the_name_of_a_private_room_is_refused_to_nobody_so_that_nobody_learns_of_it() {
+    let team = Team::new().await;
+    let (ada, bob) = (team.owner("ada").await, team.user("bob").await);
+    let secret = team.room(ada, RoomKind::Private, "layoffs").await;
+    team.room(bob, RoomKind::Private, "layoffs").await;
+    let public = team.room(bob, RoomKind::Public, "Layoffs").await;
+    let rename = |name: &str| RoomChange { name: Some(name.parse().unwrap()), ..RoomChange::default() };
+    team.store.update_room(ada, secret, rename("pay")).await.unwrap();
+    team.store.update_room(bob, public, rename("PAY")).await.unwrap();
+    // But none may pass for a public one.
+    let refused = team.store.update_room(ada, secret, rename("General")).await;
+    assert!(matches!(refused, Err(Error::Conflict { field: "name", .. })));
 }
 
 #[tokio::test]

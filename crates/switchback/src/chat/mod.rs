@@ -43,7 +43,7 @@ pub(crate) async fn run(args: ChatArgs) -> Result<ExitCode> {
     let team = Team::new(snapshot);
     let room = team.find(&args.room).with_context(|| format!("you are in no room `{}`", args.room))?;
     let (handle, stream) = Client::connect(&config)?;
-    let mut chat = Chat::new(handle, team, room);
+    let mut chat = Chat::new(handle, team, room, args.transport != WayIn::Auto);
     chat.enter(room).await?;
     let code = chat.run(stream).await?;
     if args.handle.is_some() && chat.signed_in {
@@ -86,12 +86,13 @@ struct Chat {
     shown: Seq,
     sending: FuturesUnordered<BoxFuture<'static, (String, Result<(), SendError>)>>,
     signed_in: bool,
+    way_chosen: bool,
 }
 
 impl Chat {
-    fn new(handle: Handle, team: Team, room: RoomId) -> Self {
+    fn new(handle: Handle, team: Team, room: RoomId, way_chosen: bool) -> Self {
         let sending = FuturesUnordered::new();
-        Self { handle, team, screen: Screen::new(), room, shown: 0, sending, signed_in: true }
+        Self { handle, team, screen: Screen::new(), room, shown: 0, sending, signed_in: true, way_chosen }
     }
 
     /// Until `/quit`, the end of the input, or the end of the session.
@@ -126,7 +127,7 @@ impl Chat {
     /// Shows what happened; a code ends the program.
     async fn update(&mut self, update: Option<Update>) -> Result<Option<ExitCode>> {
         match update {
-            Some(Update::Status(status)) => self.screen.status(&status),
+            Some(Update::Status(status)) => self.screen.status(&status, self.way_chosen),
             Some(Update::Event(event)) => {
                 self.team.learn(&event);
                 if let Some(text) = self.team.describe(&event, self.room) {
@@ -205,7 +206,7 @@ impl Chat {
     /// Goes to a room, becoming a member of it if need be.
     async fn join(&mut self, name: &str) {
         if let Err(error) = self.try_join(name).await {
-            self.screen.notice(&format!("{error:#}"));
+            self.screen.notice(&crate::in_full(&error));
         }
     }
 

@@ -45,13 +45,16 @@ impl Screen {
         let _ = writeln!(std::io::stderr(), "{dim}-- {text}{plain}");
     }
 
-    pub(super) fn status(&self, status: &Status) {
+    /// How the connection is doing; `chosen`: by whoever started us, not by what the network allows.
+    pub(super) fn status(&self, status: &Status, chosen: bool) {
         match status {
             Status::Connecting => {}
-            Status::Live { transport } => self.notice(match transport {
-                Transport::Websocket => "live by WebSocket",
-                Transport::Sse => "live by event stream: this network blocks WebSocket",
-                Transport::Batch => "live by batches: this network holds streams back",
+            Status::Live { transport } => self.notice(match (transport, chosen) {
+                (Transport::Websocket, _) => "live by WebSocket",
+                (Transport::Sse, false) => "live by event stream: this network blocks WebSocket",
+                (Transport::Batch, false) => "live by batches: this network holds streams back",
+                (Transport::Sse, true) => "live by event stream",
+                (Transport::Batch, true) => "live by batches",
             }),
             Status::Waiting { retry_in, why, queued } => {
                 let waiting = match queued {

@@ -219,8 +219,19 @@ fn not_connected(error: &DialError, took: Duration) -> Check {
     match error {
         DialError::Tls { .. } => Check::failed("TLS", took, error.to_string()).because(Trouble::Certificate),
         DialError::Lookup { .. } | DialError::Tcp { .. } => {
-            Check::failed("name and TCP", took, error.to_string())
+            Check::failed("name and TCP", took, format!("{error}{}", proxy_hint()))
         }
+    }
+}
+
+/// This program asks no proxy; where one is set, that may be why.
+fn proxy_hint() -> &'static str {
+    let variables = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if variables.into_iter().any(is_set) {
+        "; a proxy is set in the environment: browsers may go by it, this program connects directly"
+    } else {
+        ""
     }
 }
 

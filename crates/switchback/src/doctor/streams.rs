@@ -43,6 +43,7 @@ pub(super) async fn event_stream(probe: &mut Probe) -> (Check, WayState) {
     let head = Instant::now();
     let first = timeout(PATIENCE, Events::of(answer.response.into_body()).next()).await;
     let (took, after_head) = (begun.elapsed(), head.elapsed().as_millis());
+    let seconds = took.as_secs_f32();
     let (state, detail) = match first {
         Ok(Some(frame)) if is_hello(&frame) && after_head < HELD_BACK_MS => {
             return (Check::ok(NAME, took, "streaming: the first frame came with the head"), WayState::Works);
@@ -53,11 +54,12 @@ pub(super) async fn event_stream(probe: &mut Probe) -> (Check, WayState) {
             (WayState::Works, detail)
         }
         Ok(Some(_)) => (WayState::Blocked, "the first frame was not hello".to_owned()),
-        Ok(None) => (WayState::Blocked, "the stream was cut at once".to_owned()),
+        Ok(None) => {
+            let detail = format!("cut after {seconds:.1} s without a frame: somebody holds the stream back");
+            (WayState::Blocked, detail)
+        }
         Err(_) => {
-            let seconds = PATIENCE.as_secs();
-            let detail =
-                format!("the head came, but no frame in {seconds} s: somebody holds the stream back");
+            let detail = format!("the head, but no frame in {seconds:.1} s: somebody holds the stream back");
             (WayState::Blocked, detail)
         }
     };

@@ -2,6 +2,9 @@
 
 use http::Method;
 use serde_json::json;
+use switchback_core::Handle;
+use switchback_core::wire::{ByeReason, Transport};
+use switchback_storage::Credential;
 
 use super::{PASSWORD, Site};
 use crate::Config;
@@ -170,4 +173,24 @@ async fn a_changed_password_ends_the_other_sessions() {
     site.ask(Method::PUT, path).with_cookie(&here).json(&right).await.assert_status(204);
     site.get("/api/v1/session").with_cookie(&here).send().await.assert_status(200);
     site.get("/api/v1/session").with_cookie(&there).send().await.assert_status(401);
+}
+
+#[tokio::test]
+async fn the_session_that_makes_room_for_a_new_one_takes_its_connections_with_it() {
+    let site = Site::of_a_team().await;
+    let bob = site.store.account(&Handle::new("bob").unwrap()).await.unwrap().unwrap().user.id;
+    let mut sessions = Vec::new();
+    for _ in 0..switchback_storage::limits::SESSIONS_PER_USER {
+        let hash = crate::secrets::new_secret().hash;
+        sessions.push(site.store.create_session(bob, hash, String::new()).await.unwrap().id);
+    }
+    let connect = async |session| {
+        let hub = site.app.chat.hub();
+        hub.connect(bob, Credential::Session(session), Transport::Websocket).await.unwrap()
+    };
+    let (oldest, newest) = (connect(sessions[0]).await, connect(sessions[sessions.len() - 1]).await);
+    site.cookie("bob").await;
+    let goodbye = oldest.session().goodbye().unwrap();
+    assert_eq!((goodbye.reason, goodbye.retry_ms), (ByeReason::SignedOut, None));
+    assert!(newest.session().goodbye().is_none());
 }

@@ -133,6 +133,7 @@ fn code_is_coloured_by_class() {
 fn a_message_without_anything_to_see_is_shown_as_typed() {
     check("[a]: https://a.b", "<p>[a]: https://a.b</p>");
     check("[a]: https://a.b\n[b]: <c>", "<p>[a]: https://a.b<br>\n[b]: &lt;c&gt;</p>");
+    check("[a]: b\r\n[c]: d\r[e]: f", "<p>[a]: b<br>\n[c]: d<br>\n[e]: f</p>");
 }
 
 #[test]
