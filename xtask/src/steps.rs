@@ -26,6 +26,9 @@ pub(crate) struct Step {
 /// Names another binary to test, as the kits of tests/ read it.
 const BINARY: &str = "SWITCHBACK_BINARY";
 
+/// Where the store's tests find a PostgreSQL.
+const TEST_POSTGRES: &str = "SWITCHBACK_TEST_POSTGRES";
+
 const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
 const BROWSER_TOOLS: &[Tool] = &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY];
 const PICTURE_TOOLS: &[Tool] =
@@ -55,6 +58,13 @@ pub(crate) const ALL: &[Step] = &[
         tools: &[tools::CC],
         after: None,
         run: rust,
+    },
+    Step {
+        name: "postgres",
+        about: "the store's tests once more, on a PostgreSQL of their own",
+        tools: &[tools::CC, tools::POSTGRES],
+        after: None,
+        run: postgres,
     },
     Step { name: "release", about: "the release build", tools: &[tools::CC], after: None, run: release },
     Step {
@@ -103,6 +113,25 @@ fn clippy() -> Result<()> {
 
 fn rust() -> Result<()> {
     run(root(), &cargo(), &["test", "--locked", "--workspace"])
+}
+
+/// Chosen by the tests' names, not by `-p`: one crate alone has other features, and its dependencies
+/// would be compiled once more.
+fn postgres() -> Result<()> {
+    let it = ["--test", "it", "--", "--include-ignored"];
+    let writer = ["--lib", "--", "--include-ignored", "writer::"];
+    in_postgres(&it)?;
+    in_postgres(&writer)
+}
+
+/// Tests beside a cluster that is made for them; its address is in libpq's variables.
+fn in_postgres(tests: &[&str]) -> Result<()> {
+    let cargo = cargo();
+    let mut args = vec!["-o", "fsync=on", "-o", "max_connections=200", cargo.as_str()];
+    args.extend(["test", "--locked", "--workspace"]);
+    args.extend(tests);
+    let server = [(TEST_POSTGRES, "postgres://localhost/postgres".as_ref())];
+    run_with(root(), "pg_virtualenv", &args, &server)
 }
 
 fn release() -> Result<()> {

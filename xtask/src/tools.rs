@@ -88,6 +88,13 @@ pub(crate) const HAPROXY: Tool = Tool {
     least: ANY,
     source: Source::Debian(&["haproxy"]),
 };
+/// With Debian's helper that makes a cluster for one command and takes it away again.
+pub(crate) const POSTGRES: Tool = Tool {
+    name: "PostgreSQL",
+    probe: Probe::Prints("sh", &["-c", "command -v pg_virtualenv && ls /usr/lib/postgresql/*/bin/postgres"]),
+    least: ANY,
+    source: Source::Debian(&["postgresql"]),
+};
 /// For pictures: reactions without it are empty boxes.
 pub(crate) const EMOJI_FONT: Tool = Tool {
     name: "emoji font",

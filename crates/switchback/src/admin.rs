@@ -96,7 +96,7 @@ async fn setup_link(args: &DataArgs) -> Result<()> {
 }
 
 async fn open(args: &DataArgs) -> Result<Store> {
-    Ok(Store::open(&Settings::of_admin(args)?.data_dir, OpenMode::Admin).await?)
+    Ok(Store::open_database(&Settings::of_admin(args)?.database, OpenMode::Admin).await?)
 }
 
 async fn find(store: &Store, handle: &Handle) -> Result<User> {

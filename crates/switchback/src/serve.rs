@@ -1,12 +1,11 @@
 //! `switchback serve`: open the store, bind, tell people where, serve until a signal.
 
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
 use switchback_server::{Server, StartError, limits};
-use switchback_storage::{OpenMode, Store};
+use switchback_storage::{Database, OpenMode, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArgs;
@@ -17,7 +16,7 @@ use crate::settings::Settings;
 const EXIT_BY_SECOND_SIGNAL: i32 = 130;
 
 pub(crate) async fn run(args: &ServeArgs) -> Result<ExitCode> {
-    let Settings { data_dir, mut server, log, log_format, file } = Settings::of_server(args)?;
+    let Settings { database, mut server, log, log_format, file } = Settings::of_server(args)?;
     logging::start(&log, log_format)?;
     if let Some(file) = file {
         tracing::info!(file = %file.display(), "settings read");
@@ -25,7 +24,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<ExitCode> {
     server.connections = connections(server.connections);
     // Before anything can be written: from here on a signal stops in good order.
     let stop = Stop::listen()?;
-    let store = Store::open(&data_dir, OpenMode::Server).await?;
+    let store = Store::open_database(&database, OpenMode::Server).await?;
     let server = match Server::bind(server, store.clone()).await {
         Ok(server) => server,
         Err(error) => {
@@ -34,7 +33,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<ExitCode> {
         }
     };
     // Before the log line for which scripts wait; nobody may be reading, and that is fine.
-    let _ = io::stdout().write_all(greeting(&server, &data_dir).as_bytes());
+    let _ = io::stdout().write_all(greeting(&server, &database).as_bytes());
     tracing::info!("listening on http://{}", server.local_addr());
     server.run(stop.asked()).await;
     tracing::info!("stopped");
@@ -62,18 +61,24 @@ fn connections(wanted: usize) -> usize {
 }
 
 /// What a person wants to know who has just started it.
-fn greeting(server: &Server, data_dir: &Path) -> String {
-    let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
-    let (data_dir, url) = (data_dir.display(), server.base_url());
+fn greeting(server: &Server, database: &Database) -> String {
+    let (place, hint) = match database {
+        Database::Directory(data_dir) => {
+            let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.clone());
+            let hint = "(README.txt in there says what is what and how to back it up).\n";
+            (data_dir.display().to_string(), hint)
+        }
+        Database::Postgres(address) => (address.to_string(), ""),
+    };
+    let url = server.base_url();
     match server.setup_url() {
         Some(setup) => format!(
-            "\nSwitchback keeps everything in {data_dir}\n\
-             (README.txt in there says what is what and how to back it up).\n\n\
+            "\nSwitchback keeps everything in {place}\n{hint}\n\
              Nobody owns this workspace yet. Open this address once to become its owner:\n\n    \
              {setup}\n\n\
              From then on everybody opens {url}\n\n"
         ),
-        None => format!("\nSwitchback keeps everything in {data_dir}\nOpen {url}\n\n"),
+        None => format!("\nSwitchback keeps everything in {place}\nOpen {url}\n\n"),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use switchback_server::{AddressRange, Config};
+use switchback_storage::Database;
 
 use crate::cli::{ConfigArg, DataArgs, LogFormat, ServeArgs, ServeOptions};
 
@@ -19,7 +20,7 @@ const FILE_BYTES: u64 = 1024 * 1024;
 /// Everything `serve` needs to know.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) data_dir: PathBuf,
+    pub(crate) database: Database,
     pub(crate) server: Config,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
@@ -32,7 +33,7 @@ impl Settings {
     pub(crate) fn of_server(args: &ServeArgs) -> Result<Self> {
         let (options, file) = with_file(&args.options, &args.config)?;
         Ok(Self {
-            data_dir: data_dir(&options),
+            database: database(&options)?,
             log: options.log.clone().unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             log_format: options.log_format.unwrap_or(LogFormat::Text),
             server: server(options)?,
@@ -42,13 +43,22 @@ impl Settings {
 
     /// Settings of an admin command, which finds the same data directory as the server.
     pub(crate) fn of_admin(args: &DataArgs) -> Result<Self> {
-        let options = ServeOptions { data_dir: args.data_dir.clone(), ..ServeOptions::default() };
+        let (data_dir, database_url) = (args.data_dir.clone(), args.database_url.clone());
+        let options = ServeOptions { data_dir, database_url, ..ServeOptions::default() };
         Self::of_server(&ServeArgs { config: args.config.clone(), options })
     }
 }
 
 fn data_dir(options: &ServeOptions) -> PathBuf {
     options.data_dir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR))
+}
+
+/// An empty variable is how a compose file says "not set".
+fn database(options: &ServeOptions) -> Result<Database> {
+    match options.database_url.as_deref().filter(|url| !url.is_empty()) {
+        Some(url) => url.parse().context("database_url"),
+        None => Ok(Database::Directory(data_dir(options))),
+    }
 }
 
 /// The options with those of the file behind them.
@@ -117,6 +127,7 @@ impl ServeOptions {
     fn or(self, other: Self) -> Self {
         Self {
             data_dir: self.data_dir.or(other.data_dir),
+            database_url: self.database_url.or(other.database_url),
             listen: self.listen.or(other.listen),
             public_url: self.public_url.or(other.public_url),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
@@ -154,7 +165,7 @@ mod tests {
         assert_eq!(settings.server.listen.to_string(), "0.0.0.0:9000");
         assert_eq!(settings.server.trusted_proxies.len(), 2);
         assert_eq!((settings.log.as_str(), settings.log_format), ("info", LogFormat::Json));
-        assert_eq!(settings.data_dir, Path::new("/srv/chat"));
+        assert_eq!(settings.database.to_string(), "sqlite:/srv/chat");
     }
 
     #[test]
@@ -185,7 +196,11 @@ mod tests {
     fn the_file_in_the_data_directory_is_found_by_the_server_and_by_admin_commands() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(FILE_NAME), "ring_events = 77").unwrap();
-        let data = DataArgs { data_dir: Some(dir.path().to_owned()), config: ConfigArg::default() };
+        let data = DataArgs {
+            data_dir: Some(dir.path().to_owned()),
+            database_url: None,
+            config: ConfigArg::default(),
+        };
         assert_eq!(Settings::of_admin(&data).unwrap().server.ring_events, 77);
     }
 
