@@ -114,9 +114,11 @@ pub const SIGN_INS_PER_HANDLE_BURST: u32 = 20;
 pub const COMMANDS_PER_SECOND: u32 = 200;
 /// Commands of one person that may come at once.
 pub const COMMANDS_BURST: u32 = 4_000;
-/// Typing in one room by one person is passed on at most this often: below what clients keep to, so
-/// that it stops a flood and nobody else.
+/// Typing in one room by one person is passed on at most this often in the long run: below what
+/// clients keep to, so that it stops a flood and nobody else.
 pub const TYPING_EVERY: Duration = Duration::from_secs(1);
+/// Typing that is passed on at once: who sends a short line and types on is shown as typing again.
+pub const TYPING_BURST: u32 = 3;
 /// Keys a rate limiter remembers before it forgets those that are full again.
 pub const RATE_KEYS: usize = 50_000;
 
