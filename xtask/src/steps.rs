@@ -26,7 +26,7 @@ pub(crate) struct Step {
 /// Names another binary to test, as the kits of tests/ read it.
 const BINARY: &str = "SWITCHBACK_BINARY";
 
-/// Where the store's tests find a PostgreSQL.
+/// Where the store's tests find a database server.
 const TEST_POSTGRES: &str = "SWITCHBACK_TEST_POSTGRES";
 
 const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
@@ -124,7 +124,7 @@ fn postgres() -> Result<()> {
     in_postgres(&writer)
 }
 
-/// Tests beside a cluster that is made for them; its address is in libpq's variables.
+/// Tests beside a cluster that is made for them; its address is in the variables that begin with PG.
 fn in_postgres(tests: &[&str]) -> Result<()> {
     let cargo = cargo();
     let mut args = vec!["-o", "fsync=on", "-o", "max_connections=200", cargo.as_str()];
