@@ -273,7 +273,7 @@ mod tests {
         let options = [
             ("--config", "SWITCHBACK_CONFIG", "switchback.toml"),
             ("--data-dir", "SWITCHBACK_DATA_DIR", "./switchback-data"),
-            ("--database-url", "SWITCHBACK_DATABASE_URL", "data directory"),
+            ("--database-url", "SWITCHBACK_DATABASE_URL", "SQLite in"),
             ("--listen", "SWITCHBACK_LISTEN", "127.0.0.1:8080"),
             ("--public-url", "SWITCHBACK_PUBLIC_URL", "each request"),
             ("--trusted-proxies", "SWITCHBACK_TRUSTED_PROXIES", "127.0.0.0/8,::1"),
