@@ -51,7 +51,7 @@ fn connections(wanted: usize) -> usize {
     };
     let possible = usize::try_from(open_files.saturating_sub(limits::DESCRIPTORS_RESERVED)).unwrap_or(wanted);
     if possible < wanted {
-        tracing::warn!(
+        tracing::info!(
             open_files,
             connections = possible,
             "the limit of open files allows fewer connections"
