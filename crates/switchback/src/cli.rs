@@ -75,7 +75,7 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "SWITCHBACK_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// The database: `sqlite:DIRECTORY` or `postgres://USER:PASSWORD@HOST/DATABASE` (15 or newer; a
-    /// password is better in the environment or the file) [default: SQLite in the data directory]
+    /// password is better in the environment or the file) [default: a file in the data directory]
     #[arg(long, env = "SWITCHBACK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
@@ -273,7 +273,7 @@ mod tests {
         let options = [
             ("--config", "SWITCHBACK_CONFIG", "switchback.toml"),
             ("--data-dir", "SWITCHBACK_DATA_DIR", "./switchback-data"),
-            ("--database-url", "SWITCHBACK_DATABASE_URL", "SQLite in"),
+            ("--database-url", "SWITCHBACK_DATABASE_URL", "a file in"),
             ("--listen", "SWITCHBACK_LISTEN", "127.0.0.1:8080"),
             ("--public-url", "SWITCHBACK_PUBLIC_URL", "each request"),
             ("--trusted-proxies", "SWITCHBACK_TRUSTED_PROXIES", "127.0.0.0/8,::1"),

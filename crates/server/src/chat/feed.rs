@@ -128,7 +128,7 @@ impl Feed {
                     self.pull_ephemeral(out);
                     return Ok(Pulled::All);
                 }
-                Read::Fallen => self.pull_stored(out, &mut budget).await?,
+                Read::Fallen => Box::pin(self.pull_stored(out, &mut budget)).await?,
             }
         }
         Ok(Pulled::More)

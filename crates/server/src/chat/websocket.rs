@@ -115,7 +115,8 @@ where
             Some(Ok(Message::Close(_))) | None => return Ending::Gone,
             Some(Err(error)) => return broken(&error),
         };
-        let outcome = command::run(&app.ops, caller, text.as_bytes()).await;
+        // On the heap while it runs, so that an idle connection does not hold room for it.
+        let outcome = Box::pin(command::run(&app.ops, caller, text.as_bytes())).await;
         bad_in_a_row = match &outcome {
             Err(error) if error.code.is_malformed() => bad_in_a_row + 1,
             _ => 0,
