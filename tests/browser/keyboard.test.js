@@ -7,9 +7,11 @@ import { after, before, test } from "node:test";
 import { Chat } from "./kit/chat.js";
 import { furnish } from "./kit/furnish.js";
 import { PASSWORD, Team } from "./kit/team.js";
+import { until } from "./kit/wait.js";
 
 /** Nothing on these pages is further away than this by Tab. */
 const TABS_MAX = 40;
+const SOON_MS = 1_000;
 
 /** @type {Team} */
 let team;
@@ -28,6 +30,8 @@ after(() => team?.remove());
 
 test("signing in: the first field has the focus, Tab leads on, Enter sends", async () => {
   await chat.page.goto("/");
+  // A page puts the focus with its first picture, which may be after it has loaded.
+  await focused(/^Handle$/);
   await keys.type("ada");
   await keys.press("Tab");
   await keys.type(PASSWORD);
@@ -42,7 +46,7 @@ test("Ctrl-K goes to a room by its name, and the message box has the focus there
   await keys.press("Enter");
   await chat.dialog.waitFor({ state: "detached" });
   await chat.page.getByRole("heading", { name: "trains", level: 1 }).waitFor();
-  await assertFocused("the message box", /^Message #trains$/);
+  await focused(/^Message #trains$/);
 });
 
 test("Enter sends, Shift-Enter begins a new line", async () => {
@@ -62,7 +66,7 @@ test("ArrowUp in the empty box edits the last message, Enter saves", async () =>
   await keys.type("cond");
   await keys.press("Enter");
   await chat.shows("and a second");
-  await assertFocused("the message box", /^Message #trains$/);
+  await focused(/^Message #trains$/);
 });
 
 test("Shift-Tab leads to the messages, arrows move there, + reacts", async () => {
@@ -75,7 +79,7 @@ test("Shift-Tab leads to the messages, arrows move there, + reacts", async () =>
   await keys.type("tada");
   await keys.press("Enter");
   await chat.page.locator(`[data-message-id="${id}"]`).getByRole("group", { name: "Reactions" }).waitFor();
-  assert.equal(await focusedMessage(), id, "the focus comes back to the message");
+  await until("the focus comes back to the message", SOON_MS, async () => (await focusedMessage()) === id);
 });
 
 test("Delete asks, and Enter on the button deletes", async () => {
@@ -83,8 +87,8 @@ test("Delete asks, and Enter on the button deletes", async () => {
   await keys.press("Delete");
   await chat.dialog.waitFor();
   const button = chat.dialog.getByRole("button", { name: "Delete" });
-  const focused = () => button.evaluate((element) => element === document.activeElement);
-  for (let n = 0; n < TABS_MAX && !(await focused()); n += 1) await keys.press("Tab");
+  const reached = () => button.evaluate((element) => element === document.activeElement);
+  for (let n = 0; n < TABS_MAX && !(await reached()); n += 1) await keys.press("Tab");
   await keys.press("Enter");
   await chat.hides("and a second");
 });
@@ -95,7 +99,7 @@ test("a dialog gives the focus back when Escape closes it", async () => {
   await chat.dialog.waitFor();
   await keys.press("Escape");
   await chat.dialog.waitFor({ state: "detached" });
-  await assertFocused("the message box", /^Message #trains$/);
+  await focused(/^Message #trains$/);
 });
 
 test("Alt-ArrowDown and Alt-ArrowUp go through the rooms", async () => {
@@ -109,11 +113,9 @@ test("Alt-ArrowDown and Alt-ArrowUp go through the rooms", async () => {
 
 test("the page did not complain", () => chat.window.assertQuiet());
 
-/** @param {string} what @param {RegExp} name */
-async function assertFocused(what, name) {
-  const box = chat.page.getByRole("textbox", { name });
-  await box.waitFor();
-  assert.ok(await box.evaluate((element) => element === document.activeElement), `${what} has the focus`);
+/** Waits until the text box of this name has the focus. @param {RegExp} name */
+async function focused(name) {
+  await chat.page.getByRole("textbox", { name }).and(chat.page.locator(":focus")).waitFor();
 }
 
 function messageHasFocus() {
