@@ -11,6 +11,7 @@ mod credentials;
 mod disk_full;
 mod doctor;
 mod handshake;
+mod health;
 mod hostile;
 mod kit;
 mod revocation;

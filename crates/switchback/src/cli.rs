@@ -46,6 +46,10 @@ pub(crate) enum Command {
     ///
     /// Exits with 0 when at least one way works, with 1 otherwise.
     Doctor(DoctorArgs),
+    /// Asks the server on this machine whether it can serve, as a container's health check does.
+    ///
+    /// Exits with 0 when it can, with 1 otherwise and says why.
+    Health(HealthArgs),
     /// Works on the data directory, whether a server is running or not.
     #[command(subcommand)]
     Admin(AdminCommand),
@@ -78,6 +82,9 @@ pub(crate) struct ServeOptions {
     /// password is better in the environment or the file) [default: a file in the data directory]
     #[arg(long, env = "SWITCHBACK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+    /// A file that holds the database's URL, so that a password need not stand elsewhere
+    #[arg(long, env = "SWITCHBACK_DATABASE_URL_FILE", value_name = "FILE")]
+    pub(crate) database_url_file: Option<PathBuf>,
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "SWITCHBACK_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
@@ -179,6 +186,21 @@ pub(crate) struct DoctorArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HealthArgs {
+    /// The server's address [default: where `serve` with the same settings listens]
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Where `serve` listens
+    #[arg(long, env = "SWITCHBACK_LISTEN", value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Where the settings file may lie
+    #[arg(long, env = "SWITCHBACK_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
 /// Which data directory.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DataArgs {
@@ -188,6 +210,9 @@ pub(crate) struct DataArgs {
     /// The server's database, if it is not in the data directory
     #[arg(long, env = "SWITCHBACK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+    /// A file that holds the database's URL
+    #[arg(long, env = "SWITCHBACK_DATABASE_URL_FILE", value_name = "FILE")]
+    pub(crate) database_url_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) config: ConfigArg,
 }
@@ -274,6 +299,7 @@ mod tests {
             ("--config", "SWITCHBACK_CONFIG", "switchback.toml"),
             ("--data-dir", "SWITCHBACK_DATA_DIR", "./switchback-data"),
             ("--database-url", "SWITCHBACK_DATABASE_URL", "a file in"),
+            ("--database-url-file", "SWITCHBACK_DATABASE_URL_FILE", "password"),
             ("--listen", "SWITCHBACK_LISTEN", "127.0.0.1:8080"),
             ("--public-url", "SWITCHBACK_PUBLIC_URL", "each request"),
             ("--trusted-proxies", "SWITCHBACK_TRUSTED_PROXIES", "127.0.0.0/8,::1"),

@@ -5,6 +5,7 @@ mod admin;
 mod chat;
 mod cli;
 mod doctor;
+mod health;
 mod logging;
 mod password;
 mod remote;
@@ -26,6 +27,7 @@ async fn main() -> ExitCode {
         Some(Command::Serve(options)) => serve::run(&options).await,
         Some(Command::Chat(options)) => chat::run(options).await,
         Some(Command::Doctor(options)) => doctor::run(options).await,
+        Some(Command::Health(options)) => health::run(&options).await,
         Some(Command::Admin(command)) => admin::run(command).await,
     };
     done.unwrap_or_else(|error| {
