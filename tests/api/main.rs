@@ -15,5 +15,7 @@ mod health;
 mod hostile;
 mod kit;
 mod revocation;
+#[path = "../shared/script.rs"]
+mod script;
 mod startup;
 mod stop;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::compose;
 use crate::process::{self, cargo, root, run, run_with};
 use crate::tools::{self, Tool};
 
@@ -31,6 +32,8 @@ const TEST_POSTGRES: &str = "SWITCHBACK_TEST_POSTGRES";
 
 const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
 const BROWSER_TOOLS: &[Tool] = &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY];
+const COMPOSE_TOOLS: &[Tool] =
+    &[tools::CC, tools::DOCKER, tools::DOCKER_COMPOSE, tools::DEBOOTSTRAP, tools::IPROUTE, tools::NAMESPACES];
 const PICTURE_TOOLS: &[Tool] =
     &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::EMOJI_FONT, tools::TEXT_FONT];
 
@@ -80,6 +83,13 @@ pub(crate) const ALL: &[Step] = &[
         tools: BROWSER_TOOLS,
         after: Some("release"),
         run: browser,
+    },
+    Step {
+        name: "compose",
+        about: "the image and the stack, by Docker, and what its failures cost",
+        tools: COMPOSE_TOOLS,
+        after: Some("release"),
+        run: compose,
     },
 ];
 
@@ -158,6 +168,10 @@ fn python() -> Result<()> {
 
 fn browser() -> Result<()> {
     in_browser(&["test"])
+}
+
+fn compose() -> Result<()> {
+    compose::run(&binary()?)
 }
 
 fn screenshots() -> Result<()> {
