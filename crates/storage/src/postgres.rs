@@ -10,6 +10,7 @@
 //! pool. Needs a direct connection or a pooler in session mode, because of what is set per session.
 
 mod bulk;
+mod line;
 
 use std::future::Future;
 use std::io;
@@ -26,6 +27,7 @@ use switchback_core::Seq;
 use switchback_core::wire::Timestamp;
 
 pub(crate) use bulk::post;
+pub use line::Line;
 
 use crate::{OpenError, PostgresAddress, limits};
 
@@ -33,7 +35,7 @@ use crate::{OpenError, PostgresAddress, limits};
 const OLDEST_VERSION: i64 = 150_000;
 
 /// A database server and how to reach it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Server {
     address: PostgresAddress,
 }
@@ -69,6 +71,22 @@ impl Server {
             migrator().run_direct(None, &mut conn, false).await?;
         }
         Ok(conn)
+    }
+
+    /// [`Server::open_writer`], with patience for a server that is only just starting.
+    pub(crate) async fn await_writer(&self) -> Result<PgConnection, OpenError> {
+        let until = tokio::time::Instant::now() + limits::POSTGRES_START;
+        loop {
+            match self.open_writer().await {
+                Err(OpenError::Connect { database, source })
+                    if comes_later(&source) && tokio::time::Instant::now() < until =>
+                {
+                    tracing::info!(%database, error = %source, "waiting for the database");
+                    tokio::time::sleep(limits::POSTGRES_START_EVERY).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     async fn must_be_suitable(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
@@ -232,6 +250,18 @@ pub(crate) fn has_ended(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(error) => error
             .try_downcast_ref::<PgDatabaseError>()
             .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+        _ => false,
+    }
+}
+
+/// Whether nobody answers yet, or a server that is starting or stopping, as opposed to one that does
+/// not let us in.
+fn comes_later(error: &sqlx::Error) -> bool {
+    /// "the database system is starting up" and the like (`PostgreSQL`, appendix A: `cannot_connect_now`).
+    const NOT_NOW: &str = "57P03";
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == NOT_NOW),
         _ => false,
     }
 }
