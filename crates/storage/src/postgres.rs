@@ -11,6 +11,7 @@
 
 mod bulk;
 mod line;
+mod marks;
 
 use std::future::Future;
 use std::io;
@@ -28,6 +29,7 @@ use switchback_core::wire::Timestamp;
 
 pub(crate) use bulk::post;
 pub use line::Line;
+pub(crate) use marks::mark_read;
 
 use crate::{OpenError, PostgresAddress, limits};
 
@@ -71,22 +73,6 @@ impl Server {
             migrator().run_direct(None, &mut conn, false).await?;
         }
         Ok(conn)
-    }
-
-    /// [`Server::open_writer`], with patience for a server that is only just starting.
-    pub(crate) async fn await_writer(&self) -> Result<PgConnection, OpenError> {
-        let until = tokio::time::Instant::now() + limits::POSTGRES_START;
-        loop {
-            match self.open_writer().await {
-                Err(OpenError::Connect { database, source })
-                    if comes_later(&source) && tokio::time::Instant::now() < until =>
-                {
-                    tracing::info!(%database, error = %source, "waiting for the database");
-                    tokio::time::sleep(limits::POSTGRES_START_EVERY).await;
-                }
-                opened => return opened,
-            }
-        }
     }
 
     async fn must_be_suitable(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
@@ -256,7 +242,7 @@ pub(crate) fn has_ended(error: &sqlx::Error) -> bool {
 
 /// Whether nobody answers yet, or a server that is starting or stopping, as opposed to one that does
 /// not let us in.
-fn comes_later(error: &sqlx::Error) -> bool {
+pub(crate) fn comes_later(error: &sqlx::Error) -> bool {
     /// "the database system is starting up" and the like (`PostgreSQL`, appendix A: `cannot_connect_now`).
     const NOT_NOW: &str = "57P03";
     match error {
