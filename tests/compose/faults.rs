@@ -27,11 +27,15 @@ fn network(name: &str) -> String {
     format!("{}_{name}", std::env::var("COMPOSE_PROJECT_NAME").unwrap())
 }
 
-/// A node's metrics, read where it can be reached.
-async fn connections(stack: &Stack, node: &str) -> u64 {
+/// Asks one node, from where all can be reached.
+async fn ask(stack: &Stack, node: &str, path: &str) -> Result<String, String> {
     let balancer = stack.container("load-balancer").await;
-    let url = format!("http://{node}:8080/metrics");
-    let metrics = docker(&["exec", &balancer, "curl", "-fsS", "--max-time", "5", &url]).await;
+    let url = format!("http://{node}:8080{path}");
+    try_docker(&["exec", &balancer, "curl", "-fsS", "--max-time", "2", &url]).await
+}
+
+async fn connections(stack: &Stack, node: &str) -> u64 {
+    let metrics = ask(stack, node, "/metrics").await.unwrap();
     let counts = metrics.lines().filter(|line| line.starts_with("switchback_connections{"));
     counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
@@ -68,11 +72,24 @@ pub(crate) async fn stop_and_start_nats(stack: &Stack) -> String {
     let before = stack.state("nats").await;
     stack.compose(&["stop", "nats"]).await;
     assert_eq!(stack.state("nats").await["Running"], false);
+    for node in NODES {
+        until("the nodes miss it", async || !hears_the_others(stack, node).await).await;
+    }
     tokio::time::sleep(NO_NATS).await;
     stack.compose(&["start", "nats"]).await;
     let after = stack.state("nats").await;
     assert!(after["Running"] == true && after["StartedAt"] != before["StartedAt"]);
-    format!("not running for {} s, then process {}", NO_NATS.as_secs(), after["Pid"])
+    for node in NODES {
+        until("the nodes have found it again", async || hears_the_others(stack, node).await).await;
+    }
+    format!("both nodes said that their bus is away, for {} s", NO_NATS.as_secs())
+}
+
+/// What a node says of its bus.
+async fn hears_the_others(stack: &Stack, node: &str) -> bool {
+    let said: Value = serde_json::from_str(&ask(stack, node, "/readyz").await.unwrap()).unwrap();
+    assert_eq!(said["bus"]["home"], "nats", "{said}");
+    said["bus"]["connected"] == true
 }
 
 pub(crate) async fn restart_postgres(stack: &Stack) -> String {
@@ -107,11 +124,8 @@ pub(crate) async fn pause_a_node(stack: &Stack) -> String {
     format!("{node} with {held} connections was paused and did not answer")
 }
 
-/// Whether a node answers whoever reaches it from the load balancer.
 async fn answers(stack: &Stack, node: &str) -> bool {
-    let balancer = stack.container("load-balancer").await;
-    let url = format!("http://{node}:8080/livez");
-    try_docker(&["exec", &balancer, "curl", "-fsS", "--max-time", "2", &url]).await.is_ok()
+    ask(stack, node, "/livez").await.is_ok()
 }
 
 /// Clients reach it, and it reaches nobody.

@@ -85,6 +85,13 @@ pub(crate) struct ServeOptions {
     /// A file that holds the database's URL, so that a password need not stand elsewhere
     #[arg(long, env = "SWITCHBACK_DATABASE_URL_FILE", value_name = "FILE")]
     pub(crate) database_url_file: Option<PathBuf>,
+    /// Where several servers on one database hear of each other: `postgres`, `nats://HOST:4222` (with
+    /// commas: several), or `none` [default: postgres, if that is the database]
+    #[arg(long, env = "SWITCHBACK_BUS", hide_env_values = true, value_name = "BUS")]
+    pub(crate) bus: Option<String>,
+    /// A file that holds it, if there is a password in it
+    #[arg(long, env = "SWITCHBACK_BUS_FILE", value_name = "FILE")]
+    pub(crate) bus_file: Option<PathBuf>,
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "SWITCHBACK_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
@@ -311,6 +318,8 @@ mod tests {
             ("--commands-burst", "SWITCHBACK_COMMANDS_BURST", "4000"),
             ("--connections", "SWITCHBACK_CONNECTIONS", "60000"),
             ("--ring-events", "SWITCHBACK_RING_EVENTS", "8192"),
+            ("--bus", "SWITCHBACK_BUS", "postgres"),
+            ("--bus-file", "SWITCHBACK_BUS_FILE", "password"),
         ];
         for (flag, variable, default) in options {
             assert!(help.contains(flag) && help.contains(variable), "{flag}");
