@@ -139,18 +139,17 @@ async fn talk(
     let mut pace = tokio::time::interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for number in 0_usize.. {
+        pace.tick().await;
         // The other end is held by whoever holds the recorder.
         if told.wait_for(|go_on| *go_on).await.is_err() {
             return;
         }
-        pace.tick().await;
         let room = rooms[number % rooms.len()];
         let nonce = Nonce::from_uuid(Uuid::now_v7());
         let index = {
             let mut record = record.lock().unwrap();
-            let outstanding =
-                record.posts.iter().filter(|post| post.acked.is_none() && post.refused.is_none()).count();
-            if outstanding >= OUTSTANDING {
+            // Asked once more under the lock: whoever has said stop and looks, sees every post there will be.
+            if !*told.borrow() || outstanding(&record) >= OUTSTANDING {
                 continue;
             }
             record.posts.push(Post { nonce, room, acked: None, refused: None });
@@ -160,6 +159,11 @@ async fn talk(
         let command = Command::MessagePost { room, nonce, body, reply_to: None };
         tokio::spawn(give(handle.clone(), command, index, Arc::clone(&record)));
     }
+}
+
+/// Posts without an answer.
+fn outstanding(record: &Record) -> usize {
+    record.posts.iter().filter(|post| post.acked.is_none() && post.refused.is_none()).count()
 }
 
 /// Gives a post out until it is answered for good.

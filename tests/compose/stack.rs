@@ -60,10 +60,13 @@ impl Stack {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The id of a service's container.
+    /// The id of a service's container, running or not.
     pub(crate) async fn container(&self, service: &str) -> String {
-        let id = self.compose(&["ps", "-q", service]).await;
-        id.lines().find(|line| line.len() == 64).unwrap_or_else(|| panic!("no {service}: {id}")).to_owned()
+        let (ours, label) = (ours(), format!("label=com.docker.compose.service={service}"));
+        let listed =
+            docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &ours, "--filter", &label]).await;
+        assert_eq!(listed.lines().count(), 1, "{service}: {listed}");
+        listed
     }
 
     pub(crate) async fn state(&self, service: &str) -> Value {
@@ -91,10 +94,8 @@ impl Stack {
 
     /// The names of the containers' services that are there, running or not.
     pub(crate) async fn services(&self) -> Vec<String> {
-        let project = std::env::var("COMPOSE_PROJECT_NAME").unwrap();
-        let filter = format!("label=com.docker.compose.project={project}");
         let label = "{{.Label \"com.docker.compose.service\"}}";
-        let listed = docker(&["ps", "--all", "--filter", &filter, "--format", label]).await;
+        let listed = docker(&["ps", "--all", "--filter", &ours(), "--format", label]).await;
         let mut services: Vec<String> = listed.lines().map(str::to_owned).collect();
         services.sort();
         services
@@ -106,16 +107,19 @@ impl Stack {
     }
 }
 
+/// Finds what belongs to this project.
+fn ours() -> String {
+    format!("label=com.docker.compose.project={}", std::env::var("COMPOSE_PROJECT_NAME").unwrap())
+}
+
 /// For the way out by a panic. A test that ends well has called `down` itself.
 impl Drop for Stack {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
         }
-        let project = std::env::var("COMPOSE_PROJECT_NAME").unwrap_or_default();
         let mut command = clean("sh").into_std();
-        command.args(["-c", "docker rm --force --volumes $(docker ps -aq --filter label=$0)"]);
-        command.arg(format!("com.docker.compose.project={project}"));
+        command.args(["-c", "docker rm --force --volumes $(docker ps -aq --filter $0)", &ours()]);
         // Already failing; the next run clears away what this one cannot.
         let _ = command.status();
     }
