@@ -63,7 +63,10 @@ impl Images {
     /// Takes them away again.
     pub(super) fn remove(&self, engine: &Engine) -> Result<()> {
         let removed = self.tags.iter().map(|tag| engine.docker(&["image", "rm", "--force", tag]).map(drop));
-        removed.fold(Ok(()), Result::and)
+        let removed = removed.fold(Ok(()), Result::and);
+        // What only stood on the way to an image has no name, but the label of the recipes.
+        let filter = format!("label={NAME}");
+        removed.and(engine.docker(&["image", "prune", "--force", "--filter", &filter]).map(drop))
     }
 }
 
