@@ -6,12 +6,11 @@
 //! to its sender. For revocations, which must not be lost for ever, the database is asked now and
 //! then in any case.
 
-use std::collections::HashSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt as _;
-use switchback_core::UserId;
 use switchback_core::wire::node::{AddressedEvent, Addressees, Device, Envelope, NodeFrame};
 use switchback_storage::{Audience, Credential, LoggedEvent};
 use tokio::sync::mpsc;
@@ -21,6 +20,7 @@ use uuid::Uuid;
 
 use super::Status;
 use super::outbox::{Outgoing, Packer};
+use super::recheck::Recheck;
 use crate::hub::{Hub, Rung};
 use crate::limits;
 
@@ -56,17 +56,16 @@ pub(crate) struct Relay<C> {
     rings: mpsc::Sender<Rung>,
     waiting: mpsc::Receiver<Outgoing>,
     status: Arc<Status>,
-    /// When open connections are next held against the database.
-    recheck_at: Instant,
+    recheck: Arc<Recheck>,
 }
 
-/// What the others' words ask of us besides.
-#[derive(Default)]
-struct Asked {
-    /// To say who is with us, and to make sure of what we may have missed.
-    hello: bool,
-    /// To look up whose sessions are left.
-    credentials: HashSet<UserId>,
+/// What was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    OwnVoice,
+    Another,
+    /// Another node has just come: it wants to know who is with us, and we may have missed it.
+    Hello,
 }
 
 impl<C: Carrier> Relay<C> {
@@ -77,19 +76,25 @@ impl<C: Carrier> Relay<C> {
         waiting: mpsc::Receiver<Outgoing>,
         status: Arc<Status>,
     ) -> Self {
-        let (node, recheck_at) = (Uuid::now_v7(), Instant::now());
-        Self { carrier, node, hub, rings, waiting, status, recheck_at }
+        let recheck = Arc::new(Recheck::new(Arc::clone(&hub)));
+        Self { carrier, node: Uuid::now_v7(), hub, rings, waiting, status, recheck }
     }
 
     /// Until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        let (recheck, status) = (Arc::clone(&self.recheck), Arc::clone(&self.status));
+        let every = || match status.stats().connected {
+            true => limits::RECHECK_EVERY,
+            false => limits::RECHECK_WITHOUT_BUS,
+        };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.keep_open() => {}
+            never = self.keep_open() => match never {},
+            never = recheck.run(every) => match never {},
         }
     }
 
-    async fn keep_open(&mut self) {
+    async fn keep_open(&mut self) -> Infallible {
         let mut pause = limits::BUS_RETRY_MIN;
         loop {
             let error = match self.open().await {
@@ -100,6 +105,7 @@ impl<C: Carrier> Relay<C> {
                 Err(error) => error,
             };
             if self.status.down() {
+                self.recheck.everybody();
                 tracing::warn!(%error, home = self.status.home(), "the bus is away; other nodes hear of events within a second");
             } else {
                 tracing::debug!(%error, home = self.status.home(), "the bus is still away");
@@ -119,12 +125,10 @@ impl<C: Carrier> Relay<C> {
     /// Without a line: what waits is dropped, and the database stands in for what is not heard.
     async fn wait(&mut self, pause: Duration) {
         let until = Instant::now() + pause;
-        self.recheck_at = self.recheck_at.min(Instant::now() + limits::RECHECK_WITHOUT_BUS);
         let mut dropped = Vec::new();
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(until) => return,
-                () = tokio::time::sleep_until(self.recheck_at) => self.recheck(limits::RECHECK_WITHOUT_BUS).await,
                 count = self.waiting.recv_many(&mut dropped, limits::BUS_QUEUE) => {
                     self.status.dropped(count);
                     dropped.clear();
@@ -145,23 +149,23 @@ impl<C: Carrier> Relay<C> {
         }
     }
 
-    async fn converse(&mut self, line: &mut C::Line) -> Result<std::convert::Infallible, LineError> {
+    async fn converse(&mut self, line: &mut C::Line) -> Result<Infallible, LineError> {
         let mut beat = tokio::time::interval(limits::BUS_BEAT);
         let mut standing = tokio::time::interval(limits::BUS_STANDING_EVERY);
         let mut own_voice = Instant::now();
         let mut batch = Vec::new();
         self.send(line, [Outgoing::Frame(NodeFrame::Hello)]).await?;
-        self.hub.look();
-        self.recheck_at = Instant::now();
+        self.make_sure();
         loop {
             tokio::select! {
-                message = line.receive() => {
-                    let Some(asked) = self.hear(&message?) else {
-                        own_voice = Instant::now();
-                        continue;
-                    };
-                    self.answer(line, asked).await?;
-                }
+                message = line.receive() => match self.hear(&message?) {
+                    Heard::OwnVoice => own_voice = Instant::now(),
+                    Heard::Another => {}
+                    Heard::Hello => {
+                        self.make_sure();
+                        self.send(line, [Outgoing::Standings(self.hub.standings())]).await?;
+                    }
+                },
                 _ = self.waiting.recv_many(&mut batch, limits::BUS_QUEUE) => {
                     self.send(line, batch.drain(..)).await?;
                 }
@@ -172,7 +176,6 @@ impl<C: Carrier> Relay<C> {
                     self.send(line, [Outgoing::Frame(NodeFrame::Beat)]).await?;
                 }
                 _ = standing.tick() => self.send(line, [Outgoing::Standings(self.hub.standings())]).await?,
-                () = tokio::time::sleep_until(self.recheck_at) => self.recheck(limits::RECHECK_EVERY).await,
             }
         }
     }
@@ -189,23 +192,29 @@ impl<C: Carrier> Relay<C> {
         Ok(())
     }
 
-    /// Does what another node says. `None`: it was one's own voice.
-    fn hear(&self, message: &str) -> Option<Asked> {
-        let mut asked = Asked::default();
+    /// Something may have been missed: the database knows.
+    fn make_sure(&self) {
+        self.hub.look();
+        self.recheck.everybody();
+    }
+
+    /// Does what another node says.
+    fn hear(&self, message: &str) -> Heard {
         let envelope = match Envelope::decode(message) {
             Ok(envelope) => envelope,
             Err(error) => {
                 tracing::warn!(%error, "something on the bus speaks another language");
-                return Some(asked);
+                return Heard::Another;
             }
         };
         if envelope.node == self.node {
-            return None;
+            return Heard::OwnVoice;
         }
         self.status.received();
+        let mut heard = Heard::Another;
         for frame in envelope.frames {
             match frame {
-                NodeFrame::Hello => asked.hello = true,
+                NodeFrame::Hello => heard = Heard::Hello,
                 NodeFrame::Beat => {}
                 NodeFrame::Head { seq, events } => self.ring(seq, events),
                 NodeFrame::Standing { people } => self.hub.hear(envelope.node, &people),
@@ -213,13 +222,11 @@ impl<C: Carrier> Relay<C> {
                     self.hub.declare(user, credential(device), state);
                 }
                 NodeFrame::Typing { user, room } => self.hub.typing(user, room),
-                NodeFrame::CredentialsEnded { user } => {
-                    asked.credentials.insert(user);
-                }
+                NodeFrame::CredentialsEnded { user } => self.recheck.user(user),
                 NodeFrame::Deactivated { user } => self.hub.deactivated(user),
             }
         }
-        Some(asked)
+        heard
     }
 
     fn ring(&self, head: switchback_core::Seq, events: Vec<AddressedEvent>) {
@@ -227,32 +234,6 @@ impl<C: Carrier> Relay<C> {
         if self.rings.try_send(Rung { head, events }).is_err() {
             // The log's reader is behind: when it comes to it, it looks for itself.
             self.hub.look();
-        }
-    }
-
-    async fn answer(&mut self, line: &mut C::Line, asked: Asked) -> Result<(), LineError> {
-        if asked.hello {
-            self.hub.look();
-            self.recheck_at = Instant::now();
-            self.send(line, [Outgoing::Standings(self.hub.standings())]).await?;
-        } else if !asked.credentials.is_empty() {
-            self.end_connections(Some(&asked.credentials)).await;
-        }
-        Ok(())
-    }
-
-    async fn recheck(&mut self, next: Duration) {
-        self.recheck_at = Instant::now() + next;
-        self.end_connections(None).await;
-    }
-
-    async fn end_connections(&mut self, users: Option<&HashSet<UserId>>) {
-        match self.hub.ended(users).await {
-            Ok(ended) => ended.into_iter().for_each(|(user, credential)| self.hub.revoked(user, credential)),
-            Err(error) => {
-                tracing::warn!(%error, "sessions could not be looked up; trying again");
-                self.recheck_at = Instant::now() + limits::RECHECK_WITHOUT_BUS;
-            }
         }
     }
 }
