@@ -97,13 +97,17 @@ impl<C: Carrier> Relay<C> {
     async fn keep_open(&mut self) -> Infallible {
         let mut pause = limits::BUS_RETRY_MIN;
         loop {
-            let error = match self.open().await {
+            let (error, lasted) = match self.open().await {
                 Ok(line) => {
-                    pause = limits::BUS_RETRY_MIN;
-                    self.talk(line).await
+                    let opened = Instant::now();
+                    (self.talk(line).await, opened.elapsed())
                 }
-                Err(error) => error,
+                Err(error) => (error, Duration::ZERO),
             };
+            // One that breaks as soon as it is open, for want of a right, is no better than none.
+            if lasted >= limits::BUS_RETRY_MAX {
+                pause = limits::BUS_RETRY_MIN;
+            }
             if self.status.down() {
                 self.recheck.everybody();
                 tracing::warn!(%error, home = self.status.home(), "the bus is away; other nodes hear of events within a second");
@@ -258,4 +262,60 @@ const fn credential(device: Device) -> Credential {
 /// Spread, so that nodes that lost the bus together do not come back together.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::rng().random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use switchback_storage::{OpenMode, Store};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::bus::outbox::Outbox;
+
+    /// Opens lines that break with the first word.
+    #[derive(Default)]
+    struct Breaking(Arc<AtomicUsize>);
+
+    struct Broken;
+
+    impl Carrier for Breaking {
+        type Line = Broken;
+
+        const MESSAGE_BYTES: usize = limits::NATS_MESSAGE_BYTES;
+
+        async fn open(&self) -> Result<Broken, LineError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Broken)
+        }
+    }
+
+    impl Line for Broken {
+        async fn send(&mut self, _: String) -> Result<(), LineError> {
+            Err("you may not".into())
+        }
+
+        async fn receive(&mut self) -> Result<String, LineError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_can_be_opened_and_not_used_is_tried_ever_less_often() {
+        let dir = TempDir::new().unwrap();
+        let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+        let head = store.head().await.unwrap();
+        let hub = Arc::new(Hub::new(store, head, 8));
+        tokio::time::pause();
+        let (status, opened) = (Arc::new(Status::new("nowhere")), Arc::default());
+        let (_outbox, waiting) = Outbox::new(Arc::clone(&status));
+        let (rings, _rung) = mpsc::channel(1);
+        let relay = Relay::new(Breaking(Arc::clone(&opened)), hub, rings, waiting, status);
+        let minute = tokio::time::timeout(Duration::from_mins(1), relay.run(CancellationToken::new())).await;
+        minute.unwrap_err();
+        let opened = opened.load(Ordering::Relaxed);
+        assert!((15..60).contains(&opened), "{opened} times in a minute");
+    }
 }
