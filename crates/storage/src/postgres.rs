@@ -15,6 +15,7 @@ mod marks;
 
 use std::future::Future;
 use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
@@ -24,8 +25,8 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Row as _,
     SqlSafeStr as _, Transaction, raw_sql,
 };
-use switchback_core::Seq;
 use switchback_core::wire::Timestamp;
+use switchback_core::{Epoch, Seq};
 
 pub(crate) use bulk::post;
 pub use line::Line;
@@ -40,11 +41,19 @@ const OLDEST_VERSION: i64 = 150_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     address: PostgresAddress,
+    /// Whose log it is that this process knows, once it knows.
+    log: Arc<OnceLock<Epoch>>,
 }
 
 impl Server {
-    pub(crate) const fn new(address: PostgresAddress) -> Self {
-        Self { address }
+    pub(crate) fn new(address: PostgresAddress) -> Self {
+        Self { address, log: Arc::default() }
+    }
+
+    /// From now on, a connection that leads to another log (a backup was restored in its place) is
+    /// not used: its events are not those that go on after what this process and its clients have.
+    pub(crate) fn expect(&self, epoch: Epoch) {
+        self.log.get_or_init(|| epoch);
     }
 
     fn options(&self) -> PgConnectOptions {
@@ -57,6 +66,7 @@ impl Server {
         let connected = async {
             let mut conn = options.connect().await?;
             raw_sql(AssertSqlSafe(writer_settings())).execute(&mut conn).await?;
+            must_be_ours(&self.log, &mut conn).await?;
             Ok(conn)
         };
         within(limits::POSTGRES_CONNECT, connected).await
@@ -111,16 +121,19 @@ impl Server {
 
     /// The connections that read. They are opened when they are first needed, and kept.
     pub(crate) fn readers(&self) -> PgPool {
+        let log = Arc::clone(&self.log);
         PgPoolOptions::new()
             .max_connections(limits::READERS)
             .acquire_timeout(limits::READER_WAIT)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            .after_connect(|conn, _| {
-                Box::pin(
-                    async move { raw_sql(AssertSqlSafe(reader_settings())).execute(conn).await.map(drop) },
-                )
+            .after_connect(move |conn, _| {
+                let log = Arc::clone(&log);
+                Box::pin(async move {
+                    raw_sql(AssertSqlSafe(reader_settings())).execute(&mut *conn).await?;
+                    must_be_ours(&log, conn).await
+                })
             })
             // Trying each time would cost each read a way there and back.
             .before_acquire(|conn, idle| {
@@ -160,6 +173,17 @@ fn reader_settings() -> String {
         "SET default_transaction_read_only = on; SET statement_timeout = {}",
         limits::POSTGRES_STATEMENT.as_millis(),
     )
+}
+
+async fn must_be_ours(log: &OnceLock<Epoch>, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let Some(ours) = log.get() else { return Ok(()) };
+    let sql = "SELECT epoch FROM log_head WHERE id = 1";
+    let found: Option<String> = sqlx::query_scalar(sql).fetch_optional(conn).await?;
+    if found.and_then(|found| found.parse().ok()) == Some(*ours) {
+        return Ok(());
+    }
+    let reason = "the database holds another log than before, perhaps a restored one: restart this server";
+    Err(sqlx::Error::Io(io::Error::other(reason)))
 }
 
 /// Every migration in order; what is listed here is never changed, only added to.

@@ -118,7 +118,10 @@ impl Store {
         let head = seed::seed(&mut tx).await.map_err(database)?;
         let server = match &origin {
             Origin::Sqlite(_) => None,
-            Origin::Postgres(server) => Some(server.clone()),
+            Origin::Postgres(server) => {
+                server.expect(head.epoch);
+                Some(server.clone())
+            }
         };
         let writer = Writer::start(tx, head.seq, origin, lock);
         Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, writer, server }) })
