@@ -102,8 +102,8 @@ pub const BUS_RETRY_MIN: Duration = Duration::from_millis(100);
 pub const BUS_RETRY_MAX: Duration = Duration::from_secs(3);
 /// A node says this often that it is there, and listens for its own voice.
 pub const BUS_BEAT: Duration = Duration::from_secs(3);
-/// A line on which one's own voice was not heard for this long is dead.
-pub const BUS_SILENCE: Duration = Duration::from_secs(9);
+/// A line on which this many of one's own beats in a row did not come back is dead.
+pub const BUS_BEATS_UNHEARD: u32 = 3;
 /// A node says this often how all its people are.
 pub const BUS_STANDING_EVERY: Duration = Duration::from_secs(15);
 /// What a node says of its people wears off after this long: two of its times to say it may be lost.

@@ -14,7 +14,7 @@ use rand::RngExt as _;
 use switchback_core::wire::node::{AddressedEvent, Addressees, Device, Envelope, NodeFrame};
 use switchback_storage::{Audience, Credential, LoggedEvent};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -155,15 +155,16 @@ impl<C: Carrier> Relay<C> {
 
     async fn converse(&mut self, line: &mut C::Line) -> Result<Infallible, LineError> {
         let mut beat = tokio::time::interval(limits::BUS_BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut standing = tokio::time::interval(limits::BUS_STANDING_EVERY);
-        let mut own_voice = Instant::now();
+        let (mut unheard, mut last_beat) = (0, Instant::now());
         let mut batch = Vec::new();
         self.send(line, [Outgoing::Frame(NodeFrame::Hello)]).await?;
         self.make_sure();
         loop {
             tokio::select! {
                 message = line.receive() => match self.hear(&message?) {
-                    Heard::OwnVoice => own_voice = Instant::now(),
+                    Heard::OwnVoice => unheard = 0,
                     Heard::Another => {}
                     Heard::Hello => {
                         self.make_sure();
@@ -174,10 +175,14 @@ impl<C: Carrier> Relay<C> {
                     self.send(line, batch.drain(..)).await?;
                 }
                 _ = beat.tick() => {
-                    if own_voice.elapsed() > limits::BUS_SILENCE {
+                    // Counted, not timed: while this node is busy or stands still, it does not listen.
+                    if unheard == limits::BUS_BEATS_UNHEARD {
                         return Err("nothing comes back over the line".into());
                     }
-                    self.send(line, [Outgoing::Frame(NodeFrame::Beat)]).await?;
+                    unheard += 1;
+                    let frame = self.beat(last_beat);
+                    last_beat = Instant::now();
+                    self.send(line, [Outgoing::Frame(frame)]).await?;
                 }
                 _ = standing.tick() => self.send(line, [Outgoing::Standings(self.hub.standings())]).await?,
             }
@@ -194,6 +199,15 @@ impl<C: Carrier> Relay<C> {
             self.status.sent();
         }
         Ok(())
+    }
+
+    /// Who stood still for long comes anew: what the others said of their people has worn off.
+    fn beat(&self, last: Instant) -> NodeFrame {
+        if last.elapsed() < limits::BUS_STANDING_KEPT / 2 {
+            return NodeFrame::Beat;
+        }
+        self.make_sure();
+        NodeFrame::Hello
     }
 
     /// Something may have been missed: the database knows.
@@ -302,17 +316,109 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_line_that_can_be_opened_and_not_used_is_tried_ever_less_often() {
+    /// Opens lines on which one's own voice comes back, and every word takes its time.
+    #[derive(Default)]
+    struct Slow(Arc<AtomicUsize>);
+
+    struct Echo(mpsc::UnboundedSender<String>, mpsc::UnboundedReceiver<String>);
+
+    impl Carrier for Slow {
+        type Line = Echo;
+
+        /// So small that few frames fit in.
+        const MESSAGE_BYTES: usize = 512;
+
+        async fn open(&self) -> Result<Echo, LineError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let (say, hear) = mpsc::unbounded_channel();
+            Ok(Echo(say, hear))
+        }
+    }
+
+    impl Line for Echo {
+        async fn send(&mut self, message: String) -> Result<(), LineError> {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok(self.0.send(message)?)
+        }
+
+        async fn receive(&mut self) -> Result<String, LineError> {
+            self.1.recv().await.ok_or_else(|| "silence".into())
+        }
+    }
+
+    /// Opens lines that swallow everything.
+    #[derive(Default)]
+    struct Dead(Arc<AtomicUsize>);
+
+    struct Swallowing;
+
+    impl Carrier for Dead {
+        type Line = Swallowing;
+
+        const MESSAGE_BYTES: usize = limits::NATS_MESSAGE_BYTES;
+
+        async fn open(&self) -> Result<Swallowing, LineError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Swallowing)
+        }
+    }
+
+    impl Line for Swallowing {
+        async fn send(&mut self, _: String) -> Result<(), LineError> {
+            Ok(())
+        }
+
+        async fn receive(&mut self) -> Result<String, LineError> {
+            std::future::pending().await
+        }
+    }
+
+    /// A relay over lines of this kind, what it is given to say, and its files.
+    async fn relay<C: Carrier>(carrier: C) -> (Relay<C>, Outbox, TempDir) {
         let dir = TempDir::new().unwrap();
         let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
         let head = store.head().await.unwrap();
         let hub = Arc::new(Hub::new(store, head, 8));
+        let status = Arc::new(Status::new("nowhere"));
+        let (outbox, waiting) = Outbox::new(Arc::clone(&status));
+        let (rings, _) = mpsc::channel(1);
+        (Relay::new(carrier, hub, rings, waiting, status), outbox, dir)
+    }
+
+    #[tokio::test]
+    async fn a_node_that_has_much_to_say_does_not_take_its_line_for_dead() {
+        let opened = Arc::<AtomicUsize>::default();
+        let (relay, outbox, _dir) = relay(Slow(Arc::clone(&opened))).await;
         tokio::time::pause();
-        let (status, opened) = (Arc::new(Status::new("nowhere")), Arc::default());
-        let (_outbox, waiting) = Outbox::new(Arc::clone(&status));
-        let (rings, _rung) = mpsc::channel(1);
-        let relay = Relay::new(Breaking(Arc::clone(&opened)), hub, rings, waiting, status);
+        let running = tokio::spawn(relay.run(CancellationToken::new()));
+        for _ in 0..10 {
+            for _ in 0..400 {
+                outbox.put(Outgoing::Frame(NodeFrame::Beat));
+                outbox.put(Outgoing::Frame(NodeFrame::Deactivated {
+                    user: switchback_core::UserId::from_uuid(Uuid::nil()),
+                }));
+            }
+            tokio::time::sleep(Duration::from_mins(1)).await;
+        }
+        running.abort();
+        assert_eq!(opened.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_swallows_everything_is_given_up() {
+        let opened = Arc::<AtomicUsize>::default();
+        let (relay, _outbox, _dir) = relay(Dead(Arc::clone(&opened))).await;
+        tokio::time::pause();
+        let minute = tokio::time::timeout(Duration::from_mins(1), relay.run(CancellationToken::new())).await;
+        minute.unwrap_err();
+        assert_eq!(opened.load(Ordering::Relaxed), 7, "every nine seconds");
+    }
+
+    #[tokio::test]
+    async fn a_line_that_can_be_opened_and_not_used_is_tried_ever_less_often() {
+        let opened = Arc::<AtomicUsize>::default();
+        let (relay, _outbox, _dir) = relay(Breaking(Arc::clone(&opened))).await;
+        tokio::time::pause();
         let minute = tokio::time::timeout(Duration::from_mins(1), relay.run(CancellationToken::new())).await;
         minute.unwrap_err();
         let opened = opened.load(Ordering::Relaxed);
