@@ -11,7 +11,7 @@
 //!
 //! Where to look: [`Store`] opens and closes; `write/` and `read/` hold its operations by subject;
 //! `db` is the only module that knows which database is behind a query, `sqlite` and `postgres` what
-//! is peculiar to each.
+//! is peculiar to each; `transfer` moves everything from one database to another.
 
 mod database;
 mod db;
@@ -24,6 +24,7 @@ mod read;
 mod seed;
 mod sqlite;
 mod store;
+pub mod transfer;
 mod tx;
 pub mod types;
 mod write;

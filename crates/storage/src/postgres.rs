@@ -32,6 +32,9 @@ use crate::{OpenError, PostgresAddress, limits};
 /// The oldest that is tested, as `server_version_num` spells it.
 const OLDEST_VERSION: i64 = 150_000;
 
+/// A table that is there while a transfer fills the database, and after one that was interrupted.
+pub(crate) const UNFINISHED: &str = "unfinished_transfer";
+
 /// A database server and how to reach it.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -39,6 +42,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    pub(crate) const fn address(&self) -> &PostgresAddress {
+        &self.address
+    }
+
     pub(crate) const fn new(address: PostgresAddress) -> Self {
         Self { address }
     }
@@ -64,11 +71,31 @@ impl Server {
         let failed = |source| OpenError::Connect { database: self.address.to_string(), source };
         let mut conn = self.connect_writer().await.map_err(failed)?;
         self.must_be_suitable(&mut conn).await?;
+        if is_unfinished(&mut conn).await? {
+            let instead = format!("drop the table {UNFINISHED}");
+            return Err(OpenError::Unfinished { database: self.address.to_string(), instead });
+        }
         if self.is_behind(&mut conn).await? {
             // Under an advisory lock; whoever comes second finds it done.
-            migrator().run_direct(None, &mut conn, false).await?;
+            self.migrate(&mut conn).await?;
         }
         Ok(conn)
+    }
+
+    /// Opens a connection that copies everything: nothing it does is bounded in time.
+    pub(crate) async fn connect_transfer(&self) -> Result<PgConnection, OpenError> {
+        let connected = within(limits::POSTGRES_CONNECT, self.options().connect()).await;
+        let mut conn =
+            connected.map_err(|source| OpenError::Connect { database: self.address.to_string(), source })?;
+        self.must_be_suitable(&mut conn).await?;
+        raw_sql(AssertSqlSafe(transfer_settings())).execute(&mut conn).await?;
+        Ok(conn)
+    }
+
+    /// Brings the schema up to date.
+    pub(crate) async fn migrate(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
+        migrator().run_direct(None, conn, false).await?;
+        Ok(())
     }
 
     async fn must_be_suitable(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
@@ -96,7 +123,7 @@ impl Server {
     }
 
     /// Whether there are migrations to run. A schema from the future is refused.
-    async fn is_behind(&self, conn: &mut PgConnection) -> Result<bool, OpenError> {
+    pub(crate) async fn is_behind(&self, conn: &mut PgConnection) -> Result<bool, OpenError> {
         let known = migrator().iter().map(|migration| migration.version).max().unwrap_or_default();
         let found = schema_version(conn).await?.unwrap_or_default();
         if found > known {
@@ -151,6 +178,15 @@ fn writer_settings() -> String {
     )
 }
 
+fn transfer_settings() -> String {
+    format!(
+        "SELECT set_config('synchronous_commit', 'on', FALSE) \
+         WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply'); \
+         SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; SET lock_timeout = {}",
+        limits::BUSY_TIMEOUT.as_millis(),
+    )
+}
+
 fn reader_settings() -> String {
     format!(
         "SET default_transaction_read_only = on; SET statement_timeout = {}",
@@ -170,7 +206,13 @@ fn migrator() -> Migrator {
     )])
 }
 
-async fn schema_version(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
+/// Whether a transfer fills this database, or was interrupted.
+pub(crate) async fn is_unfinished(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(UNFINISHED).fetch_one(conn).await
+}
+
+/// The schema that a database has, if it has one of ours.
+pub(crate) async fn schema_version(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
     let sql = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
     if !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *conn).await? {
         return Ok(None);

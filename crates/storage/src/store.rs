@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::db::{Conn, Held, Origin, Readers, values};
 use crate::place::Place;
 use crate::postgres::Server;
+use crate::transfer::incoming;
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
 use crate::{Database, Error, OpenError, WriterStats, seed, sqlite};
@@ -66,6 +67,7 @@ impl Store {
             OpenMode::Admin => None,
         };
         let path = data_dir.join(sqlite::FILE);
+        must_be_finished(&path)?;
         let mut conn = sqlite::connect_writer(&path).await?;
         if sqlite::is_behind(&mut conn, &path).await? {
             // Never under the feet of a running server.
@@ -175,7 +177,17 @@ async fn end(ended: Ended) -> Result<(), Error> {
     conn.close().await
 }
 
-fn make_directory(data_dir: &Path) -> Result<(), OpenError> {
+/// Not beside a database in the making: what would be opened in its place is an empty one.
+pub(crate) fn must_be_finished(path: &Path) -> Result<(), OpenError> {
+    let incoming = incoming::path_for(path);
+    if path.exists() || !incoming.exists() {
+        return Ok(());
+    }
+    let instead = format!("remove {}", incoming.display());
+    Err(OpenError::Unfinished { database: path.display().to_string(), instead })
+}
+
+pub(crate) fn make_directory(data_dir: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Directory { path: data_dir.to_owned(), source };
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -189,7 +201,7 @@ fn make_directory(data_dir: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn take_lock(data_dir: &Path) -> Result<File, OpenError> {
+pub(crate) fn take_lock(data_dir: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Directory { path: data_dir.to_owned(), source };
     let file = File::create(data_dir.join(LOCK_FILE)).map_err(failed)?;
     match file.try_lock() {

@@ -14,4 +14,5 @@ mod people;
 mod postgres;
 mod rooms;
 mod sqlite;
+mod transfer;
 mod unread;
