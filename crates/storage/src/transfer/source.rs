@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
 use sqlx::{PgConnection, SqliteConnection};
@@ -19,7 +20,10 @@ use super::incoming::{Incoming, beside};
 use super::{OnProgress, Progress, Stage};
 use crate::postgres::{self, Server};
 use crate::store::{must_be_finished, take_lock};
-use crate::{Database, OpenError, sqlite};
+use crate::{Database, Error, OpenError, limits, sqlite};
+
+/// How often it is looked whether everybody has left.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A database that is read, and what must be held until it has been.
 #[derive(Debug)]
@@ -142,17 +146,28 @@ pub(super) async fn has_head(conn: &mut PgConnection) -> Result<bool, TransferEr
 }
 
 /// The lock keeps servers from writing while the copy lasts; one that runs on would write into the
-/// abandoned database afterwards.
+/// abandoned database afterwards. One that has just been stopped is seen for a moment longer.
 async fn must_be_left(end: &mut End, database: &str) -> Result<(), TransferError> {
+    let deadline = Instant::now() + limits::TRANSFER_LEAVING;
+    loop {
+        let connections = others(end).await.map_err(reading)?;
+        if connections == 0 {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(TransferError::SourceConnected { database: database.to_owned(), connections });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Connections to the same database that go by the same name.
+async fn others(end: &mut End) -> Result<i64, Error> {
     let sql = "SELECT count(*) AS connections FROM pg_stat_activity \
                WHERE datname = current_database() AND pid <> pg_backend_pid() \
                AND application_name = current_setting('application_name')";
-    let row = end.stream(sql.to_owned()).try_next().await.map_err(reading)?;
-    let connections = row.map_or(Ok(0), |row| row.get("connections")).map_err(reading)?;
-    if connections > 0 {
-        return Err(TransferError::SourceConnected { database: database.to_owned(), connections });
-    }
-    Ok(())
+    let row = end.stream(sql.to_owned()).try_next().await?;
+    row.ok_or(sqlx::Error::RowNotFound)?.get("connections")
 }
 
 /// Whether this is a database of ours at all.
