@@ -61,7 +61,7 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "postgres",
-        about: "the store's tests once more, on a PostgreSQL of their own",
+        about: "the store's tests once more, and moving and backups, on a PostgreSQL of their own",
         tools: &[tools::CC, tools::POSTGRES],
         after: None,
         run: postgres,
@@ -119,9 +119,12 @@ fn rust() -> Result<()> {
 /// would be compiled once more.
 fn postgres() -> Result<()> {
     let it = ["--test", "it", "--", "--include-ignored"];
-    let writer = ["--lib", "--", "--include-ignored", "writer::"];
+    let units = ["--lib", "--", "--include-ignored", "writer::", "transfer::"];
+    // Of those over the built binary the ones that need it, and no others.
+    let api = ["--test", "api", "--", "--ignored"];
     in_postgres(&it)?;
-    in_postgres(&writer)
+    in_postgres(&units)?;
+    in_postgres(&api)
 }
 
 /// Tests beside a cluster that is made for them; its address is in the variables that begin with PG.

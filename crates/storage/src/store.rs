@@ -52,10 +52,13 @@ switchback.db-wal  the newest part of it, while a server runs or after it was ki
 switchback.db-shm  a scratch file of the same
 switchback.lock    empty; locked while a server runs, so that two cannot run on the same data
 
-The first two belong together: never copy, move or delete one without the other. For a backup,
-stop the server and copy switchback.db (and -wal, if it is there), or use
-`sqlite3 switchback.db \".backup copy.db\"` while it runs. The files hold private messages: keep
-this directory readable for the server's user only.
+The first two belong together: never copy, move or delete one without the other. For a backup, while
+a server runs or not: `switchback backup FILE --data-dir THIS_DIRECTORY`. To put it back:
+`switchback restore FILE --data-dir ANOTHER_DIRECTORY`. The files hold private messages: keep this
+directory readable for the server's user only.
+
+switchback.db.incoming, if it is here, is a migration or restore that has not finished: run it
+again, or remove the file.
 ";
 
 impl Store {

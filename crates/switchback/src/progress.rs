@@ -43,8 +43,9 @@ impl Shown {
             Some(bar) => draw(bar, progress, is_new),
             None if is_new || state.last_line.elapsed() >= LINE_EVERY => {
                 state.last_line = Instant::now();
+                let text = if is_new { verb(progress.stage).to_owned() } else { line(progress) };
                 // Nobody to tell if standard error is closed.
-                let _ = writeln!(std::io::stderr(), "{}", line(progress));
+                let _ = writeln!(std::io::stderr(), "{text}");
             }
             None => {}
         }
@@ -92,13 +93,17 @@ fn line(progress: Progress) -> String {
 }
 
 fn doing(progress: Progress) -> String {
-    let verb = match progress.stage {
+    let verb = verb(progress.stage);
+    if progress.table.is_empty() { verb.to_owned() } else { format!("{verb} {}", progress.table) }
+}
+
+const fn verb(stage: Stage) -> &'static str {
+    match stage {
         Stage::Inspecting => "looking at the backup",
         Stage::Copying => "copying",
         Stage::Checking => "checking",
         Stage::Writing => "writing",
-    };
-    if progress.table.is_empty() { verb.to_owned() } else { format!("{verb} {}", progress.table) }
+    }
 }
 
 #[cfg(test)]

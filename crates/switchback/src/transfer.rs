@@ -71,9 +71,18 @@ pub(crate) async fn restore(args: RestoreArgs) -> Result<ExitCode> {
     print(&text)
 }
 
-/// Without a password: who has one puts it where they had it.
+/// The command, with an address that is right from anywhere. A password is not shown: who has one
+/// puts it where it was.
 fn start(database: &Database) -> String {
-    format!("SWITCHBACK_DATABASE_URL={database} switchback serve")
+    match database {
+        Database::Directory(path) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            format!("SWITCHBACK_DATABASE_URL=sqlite:{} switchback serve", path.display())
+        }
+        Database::Postgres(address) => {
+            format!("SWITCHBACK_DATABASE_URL={address} switchback serve    (and its password, if it has one)")
+        }
+    }
 }
 
 /// Every table with its rows and the two hashes, which agree: a difference is an error.
@@ -89,9 +98,9 @@ fn table(report: &Report) -> String {
 
 fn summary(report: &Report, took: Duration) -> String {
     let rows = report.rows();
-    let each_second = rows as f64 / took.as_secs_f64().max(0.001);
+    let each_second = u128::from(rows) * 1_000 / took.as_millis().max(1);
     let mut text = format!(
-        "\n{} rows in {}, copied and checked ({each_second:.0} rows/s). Counts and hashes agree.\n",
+        "\n{} rows in {}, copied and checked ({each_second} rows/s). Counts and hashes agree.\n",
         HumanCount(rows),
         seconds(took)
     );

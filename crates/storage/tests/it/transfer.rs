@@ -1,24 +1,23 @@
-//! Everything from one database into another, and what is refused.
+//! Everything from one database into another, and what is refused. What tests of backups need too.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use switchback_core::wire::RoomKind;
 use switchback_core::{MessageId, Seq, UserId};
-use switchback_storage::transfer::{Backup, Progress, Report, TransferError, backup, migrate, restore};
+use switchback_storage::transfer::{Progress, Report, Stage, TransferError, migrate};
 use switchback_storage::{
     Database, Error, HistoryRange, NewInvitation, NewMessage, OpenError, OpenMode, RoomChange, SecretHash,
     Store, UserChange,
 };
-use tempfile::TempDir;
 
 use crate::home::Home;
 use crate::kit::{Team, body, message, reaction, secret};
 
-fn nobody_looks(_: Progress) {}
+pub(crate) fn nobody_looks(_: Progress) {}
 
 /// Something in `PostgreSQL`, behind everybody's back.
 async fn run(home: &Home, sql: &'static str) {
@@ -28,7 +27,7 @@ async fn run(home: &Home, sql: &'static str) {
     conn.close().await.unwrap();
 }
 
-fn address(home: &Home) -> Database {
+pub(crate) fn address(home: &Home) -> Database {
     home.address().parse().unwrap()
 }
 
@@ -40,29 +39,25 @@ async fn refused(from: &Home, to: &Home) -> TransferError {
     migrate(&address(from), &address(to), &nobody_looks).await.unwrap_err()
 }
 
-async fn backed_up(from: &Home, file: &Path) -> Backup {
-    backup(&address(from), file, false, &nobody_looks).await.unwrap()
-}
-
-async fn opened(home: Home) -> Team {
+pub(crate) async fn opened(home: Home) -> Team {
     let store = Store::open_database(&address(&home), OpenMode::Server).await.unwrap();
     Team { store, home }
 }
 
 /// A message that was posted, so that posting it again can be tried elsewhere.
-struct Known {
-    ada: UserId,
-    bob: UserId,
-    posted: NewMessage,
-    seq: Seq,
-    id: MessageId,
-    session: SecretHash,
-    token: SecretHash,
-    head: Seq,
+pub(crate) struct Known {
+    pub(crate) ada: UserId,
+    pub(crate) bob: UserId,
+    pub(crate) posted: NewMessage,
+    pub(crate) seq: Seq,
+    pub(crate) id: MessageId,
+    pub(crate) session: SecretHash,
+    pub(crate) token: SecretHash,
+    pub(crate) head: Seq,
 }
 
 /// A row of every kind, and of every value that a column can have.
-async fn lived_in(team: &Team) -> Known {
+pub(crate) async fn lived_in(team: &Team) -> Known {
     let (store, ada) = (&team.store, team.owner("ada").await);
     let bob = team.user("bob").await;
     let carl = team.user("carl").await;
@@ -103,7 +98,7 @@ async fn lived_in(team: &Team) -> Known {
 }
 
 /// What was there is there, and what is done next continues it.
-async fn continues(team: &Team, known: &Known) {
+pub(crate) async fn continues(team: &Team, known: &Known) {
     let store = &team.store;
     assert_eq!(store.head().await.unwrap(), known.head);
     let again = store.post_message(known.posted.clone()).await.unwrap();
@@ -140,12 +135,15 @@ async fn continues(team: &Team, known: &Known) {
 }
 
 /// Everything that clients can see of the log, for comparison.
-async fn seen(team: &Team, known: &Known) -> (String, Vec<switchback_storage::LoggedEvent>, String) {
+pub(crate) async fn seen(
+    team: &Team,
+    known: &Known,
+) -> (String, Vec<switchback_storage::LoggedEvent>, String) {
     let rooms = format!("{:?}", team.store.rooms(known.bob).await.unwrap());
     (team.store.epoch().to_string(), team.all_events(0).await.events, rooms)
 }
 
-fn hashes(report: &Report) -> Vec<(&'static str, u64, [u8; 32])> {
+pub(crate) fn hashes(report: &Report) -> Vec<(&'static str, u64, [u8; 32])> {
     let table = |table: &switchback_storage::transfer::TableReport| {
         assert_eq!(table.source, table.target, "{}", table.name);
         (table.name, table.target.rows, table.target.hash)
@@ -187,7 +185,7 @@ async fn from_directory_to_postgres_and_back_everything_comes_along_and_goes_on(
 }
 
 /// A home with a workspace and no server.
-async fn left() -> (Home, Known) {
+pub(crate) async fn left() -> (Home, Known) {
     let team = Team::new().await;
     let known = lived_in(&team).await;
     team.store.close().await;
@@ -270,169 +268,41 @@ async fn a_text_with_nul_from_before_reads_differently_and_is_counted() {
     assert!(team.store.message(known.ada, known.id).await.unwrap().html.starts_with('\u{fffd}'));
 }
 
-async fn refused_restore(file: &Path) -> TransferError {
+/// Tries to begin a write as a server or an admin command would.
+async fn try_to_write(home: &Home) -> Result<(), sqlx::Error> {
+    match home {
+        Home::Directory(dir) => {
+            let options = SqliteConnectOptions::new().filename(dir.path().join("switchback.db"));
+            let mut conn = options.busy_timeout(Duration::ZERO).connect().await.unwrap();
+            sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut conn).await.map(drop)
+        }
+        Home::Postgres(_) => {
+            let options: PgConnectOptions = home.address().parse().unwrap();
+            let mut conn = options.connect().await.unwrap();
+            let begin = "SET lock_timeout = 100; BEGIN; SELECT seq FROM log_head FOR UPDATE; ROLLBACK";
+            sqlx::raw_sql(begin).execute(&mut conn).await.map(drop)
+        }
+    }
+}
+
+/// Runs something each time that progress is told of, and waits for it.
+pub(crate) fn meanwhile<T>(something: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(something))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_writes_to_a_source_while_it_is_read() {
+    let (from, known) = left().await;
     let to = Home::directory();
-    let error = restore(file, &address(&to), &nobody_looks).await.unwrap_err();
-    let Home::Directory(dir) = to else { panic!("not a directory") };
-    assert!(!dir.path().join("switchback.db").exists());
-    assert!(!dir.path().join("switchback.db.incoming").exists());
-    error
-}
-
-/// Changes a backup from outside.
-async fn change(file: &Path, sql: &'static str) {
-    let mut conn = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
-    sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
-    conn.close().await.unwrap();
-}
-
-/// A backup of a workspace with a row of every kind.
-async fn a_backup() -> (TempDir, PathBuf, Known) {
-    let (dir, team) = (TempDir::new().unwrap(), Team::new().await);
-    let known = lived_in(&team).await;
-    let file = dir.path().join("monday.db");
-    let made = backed_up(&team.home, &file).await;
-    assert_eq!((made.head, made.messages), (known.head, 4));
-    assert_eq!(made.size_bytes, std::fs::metadata(&file).unwrap().len());
-    (dir, file, known)
-}
-
-async fn restored(file: &Path, to: Home, known: &Known) {
-    let report = restore(file, &address(&to), &nobody_looks).await.unwrap();
-    hashes(&report);
-    let team = opened(to).await;
-    assert_eq!(team.store.epoch().to_string(), report.head.0);
-    continues(&team, known).await;
-}
-
-#[tokio::test]
-async fn a_backup_beside_a_running_server_is_restored_under_a_new_epoch() {
-    let (dir, team) = (TempDir::new().unwrap(), Team::new().await);
-    let known = lived_in(&team).await;
-    let before = seen(&team, &known).await;
-    let file = dir.path().join("monday.db");
-    backed_up(&team.home, &file).await;
-    // The server goes on, and the backup is of before.
-    team.say(known.ada, team.general(known.ada).await, "after the backup").await;
-    let to = Home::new().await;
-    restore(&file, &address(&to), &nobody_looks).await.unwrap();
-    let team = opened(to).await;
-    let after = seen(&team, &known).await;
-    assert_ne!(after.0, before.0, "the epoch must be a new one");
-    assert_eq!((after.1, after.2), (before.1, before.2));
-    continues(&team, &known).await;
-}
-
-#[tokio::test]
-#[ignore = "needs PostgreSQL: set SWITCHBACK_TEST_POSTGRES"]
-async fn a_backup_of_either_database_is_restored_into_the_other() {
-    let team = Team::in_directory().await;
-    let known = lived_in(&team).await;
-    let dir = TempDir::new().unwrap();
-    let (first, second) = (dir.path().join("first.db"), dir.path().join("second.db"));
-    backed_up(&team.home, &first).await;
-    let postgres = Home::postgres().await;
-    restore(&first, &address(&postgres), &nobody_looks).await.unwrap();
-    backed_up(&postgres, &second).await;
-    restored(&second, Home::directory(), &known).await;
-}
-
-#[tokio::test]
-async fn a_backup_is_one_file_for_its_owner_alone_and_replaces_another_only_if_told_to() {
-    let (dir, file, _) = a_backup().await;
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-    let team = Team::new().await;
-    let before = std::fs::read(&file).unwrap();
-    let error = backup(&address(&team.home), &file, false, &nobody_looks).await.unwrap_err();
-    assert!(
-        matches!(error, TransferError::Exists { .. }) && error.to_string().contains("--force"),
-        "{error}"
-    );
-    assert_eq!(std::fs::read(&file).unwrap(), before);
-    let made = backup(&address(&team.home), &file, true, &nobody_looks).await.unwrap();
-    assert_eq!((made.head, made.messages), (1, 0));
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-}
-
-#[tokio::test]
-async fn a_backup_of_nothing_is_refused_and_leaves_nothing() {
-    let (home, dir) = (Home::new().await, TempDir::new().unwrap());
-    let file = dir.path().join("nothing.db");
-    let error = backup(&address(&home), &file, false, &nobody_looks).await.unwrap_err();
-    let expected =
-        matches!(error, TransferError::Empty { .. } | TransferError::Open(OpenError::Missing { .. }));
-    assert!(expected, "{error}");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-}
-
-#[tokio::test]
-async fn what_is_no_backup_is_refused_by_name() {
-    let dir = TempDir::new().unwrap();
-    let file = dir.path().join("file");
-    for content in ["", "this is a letter, and a long one at that\n"] {
-        std::fs::write(&file, content.repeat(100)).unwrap();
-        let error = refused_restore(&file).await;
-        assert!(matches!(error, TransferError::NotABackup { .. }), "{error}");
-    }
-    std::fs::remove_file(&file).unwrap();
-    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-    options.connect().await.unwrap().close().await.unwrap();
-    change(&file, "CREATE TABLE recipes (title TEXT)").await;
-    for path in [&file, dir.path()] {
-        let error = refused_restore(path).await;
-        assert!(matches!(error, TransferError::NotABackup { .. }), "{error}");
-    }
-    let error = refused_restore(&dir.path().join("nowhere")).await;
-    assert!(matches!(error, TransferError::File { .. }) && error.to_string().contains("nowhere"), "{error}");
-}
-
-#[tokio::test]
-async fn a_damaged_backup_is_refused() {
-    let (_dir, file, _) = a_backup().await;
-    let whole = std::fs::read(&file).unwrap();
-    let mut holed = whole.clone();
-    let middle = holed.len() / 2;
-    holed[middle..middle + 4_096].fill(0xa5);
-    for damaged in [&whole[..whole.len() - 8_192], &holed] {
-        std::fs::write(&file, damaged).unwrap();
-        let error = refused_restore(&file).await;
-        assert!(matches!(error, TransferError::Damaged { .. }), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn a_servers_own_file_is_not_taken_for_a_backup() {
-    let team = Team::in_directory().await;
-    let file = team.path().join("switchback.db");
-    assert!(team.path().join("switchback.db-wal").exists());
-    let error = refused_restore(&file).await;
-    assert!(matches!(error, TransferError::LiveFile { .. }), "{error}");
-    let error = backup(&address(&team.home), &file, true, &nobody_looks).await.unwrap_err();
-    assert!(matches!(error, TransferError::LiveFile { .. }), "{error}");
-}
-
-#[tokio::test]
-async fn a_backup_from_the_future_is_refused_and_an_older_one_brought_up_to_date_in_a_copy() {
-    let (_dir, file, known) = a_backup().await;
-    change(&file, "INSERT INTO _sqlx_migrations VALUES (4711, 'future', 0, TRUE, x'00', 0)").await;
-    let error = refused_restore(&file).await;
-    let newer = matches!(error, TransferError::Open(OpenError::NewerSchema { found: 4711, .. }));
-    assert!(newer, "{error}");
-    // The first schema kept private rooms' names from others.
-    let older = "DELETE FROM _sqlx_migrations WHERE version > 1; \
-                 UPDATE rooms SET name_key = 'closed' WHERE kind = 'private'";
-    change(&file, older).await;
-    let before = std::fs::read(&file).unwrap();
-    restored(&file, Home::new().await, &known).await;
-    assert_eq!(std::fs::read(&file).unwrap(), before);
-}
-
-#[tokio::test]
-async fn nothing_is_restored_over_a_workspace() {
-    let (_dir, file, _) = a_backup().await;
-    let (to, known) = left().await;
-    let error = restore(&file, &address(&to), &nobody_looks).await.unwrap_err();
-    assert!(matches!(error, TransferError::Occupied { .. }), "{error}");
+    let tried = AtomicUsize::new(0);
+    let looking = |progress: Progress| {
+        if progress.stage == Stage::Copying && progress.table == "messages" {
+            meanwhile(try_to_write(&from)).unwrap_err();
+            tried.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    migrate(&address(&from), &address(&to), &looking).await.unwrap();
+    assert!(tried.into_inner() > 0);
+    try_to_write(&from).await.unwrap();
     continues(&opened(to).await, &known).await;
 }
