@@ -16,6 +16,10 @@
 mod database;
 mod db;
 pub mod error;
+#[cfg(test)]
+#[path = "../tests/it/home.rs"]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
+mod home;
 mod kind;
 pub mod limits;
 mod place;

@@ -40,6 +40,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::doc_markdown, reason = "the text of --help, where a name stands as it is")]
 pub(crate) enum Command {
     /// Runs the server (the default).
     #[command(after_help = ABOUT_OPTIONS)]

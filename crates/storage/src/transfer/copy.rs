@@ -41,7 +41,7 @@ pub(super) async fn copy(
     let mut done = 0;
     for (table, written) in TABLES.iter().zip(&mut report.tables) {
         let tell = |rows| {
-            on_progress(Progress { stage: Stage::Checking, table: table.name, done: done + rows, total })
+            on_progress(Progress { stage: Stage::Checking, table: table.name, done: done + rows, total });
         };
         written.target = fingerprint(target, table, &tell).await.map_err(writing)?;
         done += written.target.rows;

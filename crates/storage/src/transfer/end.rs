@@ -126,7 +126,7 @@ async fn copy_in(conn: &mut PgConnection, table: &Table, rows: &[Cells]) -> Resu
     Ok(())
 }
 
-/// A value in `COPY`'s text format (PostgreSQL's manual, "COPY", File Formats).
+/// A value in `COPY`'s text format (`PostgreSQL`'s manual, "COPY", File Formats).
 fn push_cell(text: &mut String, cell: &Value) {
     match cell {
         Value::Int(Some(number)) => text.push_str(&number.to_string()),

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
+use sqlx::error::DatabaseError;
 use sqlx::{PgConnection, SqliteConnection};
 
 use super::end::End;
@@ -127,7 +128,7 @@ async fn postgres_end(server: &Server) -> Result<End, TransferError> {
         let instead = format!("drop the table {}", postgres::UNFINISHED);
         return Err(OpenError::Unfinished { database, instead }.into());
     }
-    if !has_head(&mut conn).await? {
+    if !has_head(&mut conn).await.map_err(reading)? {
         return Err(TransferError::Empty { database });
     }
     if server.is_behind(&mut conn).await? {
@@ -137,12 +138,11 @@ async fn postgres_end(server: &Server) -> Result<End, TransferError> {
 }
 
 /// Whether there is a workspace in a `PostgreSQL` database.
-pub(super) async fn has_head(conn: &mut PgConnection) -> Result<bool, TransferError> {
-    if postgres::schema_version(conn).await.map_err(reading)?.is_none() {
+pub(super) async fn has_head(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    if postgres::schema_version(conn).await?.is_none() {
         return Ok(false);
     }
-    let sql = "SELECT EXISTS (SELECT 1 FROM log_head)";
-    sqlx::query_scalar(sql).fetch_one(conn).await.map_err(reading)
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM log_head)").fetch_one(conn).await
 }
 
 /// The lock keeps servers from writing while the copy lasts; one that runs on would write into the
@@ -192,7 +192,7 @@ const NOT_A_DATABASE: i64 = 26;
 
 fn unreadable(path: &Path, error: sqlx::Error) -> TransferError {
     let path = path.to_owned();
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     match code.and_then(|code| code.parse::<i64>().ok()).map(|code| code & 0xff) {
         Some(NOT_A_DATABASE) => TransferError::NotABackup { path },
         Some(CORRUPT) => TransferError::Damaged { path, detail: "its pages do not fit together".to_owned() },

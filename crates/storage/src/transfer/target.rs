@@ -12,6 +12,7 @@ use std::fs::File;
 use std::path::Path;
 
 use futures_util::TryStreamExt as _;
+use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 
 use super::end::End;
@@ -83,7 +84,7 @@ impl Target {
         }
         let sql = format!("CREATE TABLE IF NOT EXISTS {UNFINISHED} (id BIGINT PRIMARY KEY)");
         raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.map_err(writing)?;
-        let sql = format!("BEGIN; LOCK TABLE {UNFINISHED} IN EXCLUSIVE MODE NOWAIT");
+        let sql = format!("BEGIN; LOCK TABLE {UNFINISHED} IN EXCLUSIVE MODE");
         let locked = raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await;
         locked.map_err(|error| busy(address, error))?;
         // A server that was just starting may have been faster, or waits here until all is done.
@@ -129,18 +130,19 @@ impl Target {
 }
 
 async fn must_be_empty(conn: &mut PgConnection, address: &PostgresAddress) -> Result<(), TransferError> {
-    if !has_head(conn).await? {
+    if !has_head(conn).await.map_err(|error| busy(address, error))? {
         return Ok(());
     }
     let instead = "make another database (CREATE DATABASE), or drop this one's tables".to_owned();
     Err(TransferError::Occupied { database: address.to_string(), instead })
 }
 
-/// `PostgreSQL`'s code for a lock that was not to be had at once.
+/// `PostgreSQL`'s code for a lock that was not to be had in time. What a killed transfer held is free
+/// before that.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 fn busy(address: &PostgresAddress, error: sqlx::Error) -> TransferError {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     if code.as_deref() == Some(LOCK_NOT_AVAILABLE) {
         return TransferError::TargetBusy { place: address.to_string() };
     }

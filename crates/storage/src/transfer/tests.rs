@@ -6,12 +6,9 @@ use futures_util::TryStreamExt as _;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
-#[path = "../../tests/it/home.rs"]
-mod home;
-
-use self::home::Home;
 use super::end::End;
 use super::tables::{TABLES, Type};
+use crate::home::Home;
 use crate::{OpenMode, Store, sqlite};
 
 /// What is not carried over: each database keeps its own list of migrations, and the mark of a
