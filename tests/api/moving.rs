@@ -278,7 +278,8 @@ async fn backed_up_under_load(from: Base, to: Base) {
     let said = done(&["restore", &file, "--data-dir", &data_dir]).await;
     assert!(said.contains("Counts and hashes agree"), "{said}");
     let server = to.server().await;
-    prove(&at(&server, &ada), &before, &acked.lock().unwrap()).await;
+    let all = acked.lock().unwrap().clone();
+    prove(&at(&server, &ada), &before, &all).await;
     let frames = from_cursor(&at(&server, &ada), &cursor).await;
     assert_eq!(frames.last().unwrap()["type"], "reset", "{frames:?}");
     stop(server).await;
