@@ -61,8 +61,8 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "postgres",
-        about: "the store's tests once more, and moving and backups, on a PostgreSQL of their own",
-        tools: &[tools::CC, tools::POSTGRES],
+        about: "the store's tests once more, on a PostgreSQL of their own, several servers on it, and moving to it",
+        tools: &[tools::CC, tools::POSTGRES, tools::NATS],
         after: None,
         run: postgres,
     },
@@ -120,11 +120,12 @@ fn rust() -> Result<()> {
 fn postgres() -> Result<()> {
     let it = ["--test", "it", "--", "--include-ignored"];
     let units = ["--lib", "--", "--include-ignored", "writer::", "transfer::"];
-    // Of those over the built binary the ones that need it, and no others.
-    let api = ["--test", "api", "--", "--ignored"];
+    let nodes = ["--test", "live", "--", "--ignored", "nodes::"];
+    let moving = ["--test", "api", "--", "--ignored", "moving::"];
     in_postgres(&it)?;
     in_postgres(&units)?;
-    in_postgres(&api)
+    in_postgres(&nodes)?;
+    in_postgres(&moving)
 }
 
 /// Tests beside a cluster that is made for them; its address is in the variables that begin with PG.

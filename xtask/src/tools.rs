@@ -95,6 +95,13 @@ pub(crate) const POSTGRES: Tool = Tool {
     least: ANY,
     source: Source::Debian(&["postgresql"]),
 };
+/// The bus of several servers.
+pub(crate) const NATS: Tool = Tool {
+    name: "nats-server",
+    probe: Probe::Program(&["nats-server"], &["--version"]),
+    least: (2, 9),
+    source: Source::Debian(&["nats-server"]),
+};
 /// For pictures: reactions without it are empty boxes.
 pub(crate) const EMOJI_FONT: Tool = Tool {
     name: "emoji font",

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::bus::BusHome;
 use crate::limits;
 
 /// Settings of one server.
@@ -28,6 +29,8 @@ pub struct Config {
     pub connections: usize,
     /// Events kept in memory for live delivery.
     pub ring_events: usize,
+    /// Where this server meets the others of its workspace.
+    pub bus: BusHome,
 }
 
 impl Default for Config {
@@ -45,6 +48,7 @@ impl Default for Config {
             commands_burst: limits::COMMANDS_BURST,
             connections: limits::CONNECTIONS,
             ring_events: limits::RING_EVENTS,
+            bus: BusHome::default(),
         }
     }
 }

@@ -10,6 +10,8 @@
 //! pool. Needs a direct connection or a pooler in session mode, because of what is set per session.
 
 mod bulk;
+mod line;
+mod transfer;
 
 use std::future::Future;
 use std::io;
@@ -26,17 +28,16 @@ use switchback_core::Seq;
 use switchback_core::wire::Timestamp;
 
 pub(crate) use bulk::post;
+pub use line::Line;
+pub(crate) use transfer::UNFINISHED;
 
 use crate::{OpenError, PostgresAddress, limits};
 
 /// The oldest that is tested, as `server_version_num` spells it.
 const OLDEST_VERSION: i64 = 150_000;
 
-/// A table that is there while a transfer fills the database, and after one that was interrupted.
-pub(crate) const UNFINISHED: &str = "unfinished_transfer";
-
 /// A database server and how to reach it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Server {
     address: PostgresAddress,
 }
@@ -71,10 +72,7 @@ impl Server {
         let failed = |source| OpenError::Connect { database: self.address.to_string(), source };
         let mut conn = self.connect_writer().await.map_err(failed)?;
         self.must_be_suitable(&mut conn).await?;
-        if is_unfinished(&mut conn).await? {
-            let instead = format!("drop the table {UNFINISHED}");
-            return Err(OpenError::Unfinished { database: self.address.to_string(), instead });
-        }
+        self.must_be_finished(&mut conn).await?;
         if self.is_behind(&mut conn).await? {
             // Under an advisory lock; whoever comes second finds it done.
             self.migrate(&mut conn).await?;
@@ -82,20 +80,26 @@ impl Server {
         Ok(conn)
     }
 
-    /// Opens a connection that copies everything: nothing it does is bounded in time.
-    pub(crate) async fn connect_transfer(&self) -> Result<PgConnection, OpenError> {
-        let connected = within(limits::POSTGRES_CONNECT, self.options().connect()).await;
-        let mut conn =
-            connected.map_err(|source| OpenError::Connect { database: self.address.to_string(), source })?;
-        self.must_be_suitable(&mut conn).await?;
-        raw_sql(AssertSqlSafe(transfer_settings())).execute(&mut conn).await?;
-        Ok(conn)
-    }
-
     /// Brings the schema up to date.
     pub(crate) async fn migrate(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
         migrator().run_direct(None, conn, false).await?;
         Ok(())
+    }
+
+    /// [`Server::open_writer`], with patience for a server that is only just starting.
+    pub(crate) async fn await_writer(&self) -> Result<PgConnection, OpenError> {
+        let until = tokio::time::Instant::now() + limits::POSTGRES_START;
+        loop {
+            match self.open_writer().await {
+                Err(OpenError::Connect { database, source })
+                    if comes_later(&source) && tokio::time::Instant::now() < until =>
+                {
+                    tracing::info!(%database, error = %source, "waiting for the database");
+                    tokio::time::sleep(limits::POSTGRES_START_EVERY).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     async fn must_be_suitable(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
@@ -178,15 +182,6 @@ fn writer_settings() -> String {
     )
 }
 
-fn transfer_settings() -> String {
-    format!(
-        "SELECT set_config('synchronous_commit', 'on', FALSE) \
-         WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply'); \
-         SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; SET lock_timeout = {}",
-        limits::BUSY_TIMEOUT.as_millis(),
-    )
-}
-
 fn reader_settings() -> String {
     format!(
         "SET default_transaction_read_only = on; SET statement_timeout = {}",
@@ -204,11 +199,6 @@ fn migrator() -> Migrator {
         init.into_sql_str(),
         false,
     )])
-}
-
-/// Whether a transfer fills this database, or was interrupted.
-pub(crate) async fn is_unfinished(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(UNFINISHED).fetch_one(conn).await
 }
 
 /// The schema that a database has, if it has one of ours.
@@ -274,6 +264,18 @@ pub(crate) fn has_ended(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(error) => error
             .try_downcast_ref::<PgDatabaseError>()
             .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+        _ => false,
+    }
+}
+
+/// Whether nobody answers yet, or a server that is starting or stopping, as opposed to one that does
+/// not let us in.
+fn comes_later(error: &sqlx::Error) -> bool {
+    /// "the database system is starting up" and the like (`PostgreSQL`, appendix A: `cannot_connect_now`).
+    const NOT_NOW: &str = "57P03";
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == NOT_NOW),
         _ => false,
     }
 }

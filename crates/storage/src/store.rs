@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::db::{Conn, Held, Origin, Readers, values};
 use crate::place::Place;
-use crate::postgres::Server;
+use crate::postgres::{Line, Server};
 use crate::transfer::incoming;
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
@@ -38,6 +38,8 @@ struct Inner {
     epoch: Epoch,
     readers: Readers,
     writer: Writer,
+    /// A database server that several nodes may share.
+    server: Option<Server>,
 }
 
 /// Held by the one server that runs on a data directory.
@@ -81,14 +83,17 @@ impl Store {
         Self::start(Conn::from(conn), readers, Origin::Sqlite(Place::of(path)), lock).await
     }
 
-    /// Opens a database wherever it is. On `PostgreSQL` any number of servers may run on one, and
-    /// `mode` makes no difference.
+    /// Opens a database wherever it is. On `PostgreSQL` any number of servers may run on one; they
+    /// wait a while (`limits::POSTGRES_START`) for one that is not there yet.
     pub async fn open_database(database: &Database, mode: OpenMode) -> Result<Self, OpenError> {
         let server = match database {
             Database::Directory(data_dir) => return Self::open(data_dir, mode).await,
             Database::Postgres(address) => Server::new(address.clone()),
         };
-        let conn = server.open_writer().await?;
+        let conn = match mode {
+            OpenMode::Server => server.await_writer().await?,
+            OpenMode::Admin => server.open_writer().await?,
+        };
         let readers = Readers::Postgres(server.readers());
         Self::start(Conn::from(conn), readers, Origin::Postgres(server), None).await
     }
@@ -101,8 +106,12 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let mut tx = Tx::new(conn);
         let head = seed::seed(&mut tx).await.map_err(database)?;
+        let server = match &origin {
+            Origin::Sqlite(_) => None,
+            Origin::Postgres(server) => Some(server.clone()),
+        };
         let writer = Writer::start(tx, head.seq, origin, lock);
-        Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, writer }) })
+        Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, writer, server }) })
     }
 
     /// Takes no more writes, finishes those that wait, and leaves one whole file behind (`SQLite`). Everything
@@ -136,6 +145,24 @@ impl Store {
     /// The last event's position.
     pub async fn head(&self) -> Result<Seq, Error> {
         head(&mut self.reader().await?).await
+    }
+
+    /// A position that whoever was answered before this call, by any node, cannot be beyond.
+    pub async fn acknowledged(&self) -> Result<Seq, Error> {
+        if self.is_shared() { self.head().await } else { Ok(*self.doorbell().borrow()) }
+    }
+
+    /// Whether other servers may write to the same database.
+    pub fn is_shared(&self) -> bool {
+        self.inner.server.is_some()
+    }
+
+    /// A line to the other servers on this database; `None`: there cannot be any.
+    pub async fn line(&self) -> Result<Option<Line>, Error> {
+        match &self.inner.server {
+            Some(server) => Line::open(server, self.epoch()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Whether the database answers.

@@ -30,7 +30,8 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
-    dir: TempDir,
+    /// With the database in it, where that is not a server's.
+    dir: Option<TempDir>,
 }
 
 #[derive(Clone)]
@@ -47,6 +48,11 @@ impl TestServer {
     pub(crate) async fn with(config: Config) -> Self {
         let dir = TempDir::new().unwrap();
         let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+        Self { dir: Some(dir), ..Self::on(store, config).await }
+    }
+
+    /// On a store that others may share.
+    pub(crate) async fn on(store: Store, config: Config) -> Self {
         let config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..config };
         let server = Server::bind(config, store.clone()).await.unwrap();
         let address = server.local_addr();
@@ -55,11 +61,11 @@ impl TestServer {
             // A dropped sender stops it, too.
             stopped.await.unwrap_or_default();
         }));
-        Self { store, address, stop: Some(stop), running: Some(running), dir }
+        Self { store, address, stop: Some(stop), running: Some(running), dir: None }
     }
 
     pub(crate) fn dir(&self) -> &std::path::Path {
-        self.dir.path()
+        self.dir.as_ref().unwrap().path()
     }
 
     /// Asks the server to stop, as SIGTERM does.
@@ -112,7 +118,10 @@ impl TestServer {
         (status, patient(response.into_body().collect()).await.unwrap().to_bytes())
     }
 
-    async fn request(&self, request: http::Request<Full<Bytes>>) -> http::Response<hyper::body::Incoming> {
+    pub(crate) async fn request(
+        &self,
+        request: http::Request<Full<Bytes>>,
+    ) -> http::Response<hyper::body::Incoming> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();

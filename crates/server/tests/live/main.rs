@@ -7,4 +7,5 @@ mod delivery;
 mod host;
 mod http2;
 mod kit;
+mod nodes;
 mod stop;

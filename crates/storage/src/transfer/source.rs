@@ -124,10 +124,7 @@ async fn must_be_current(conn: &mut SqliteConnection, path: &Path) -> Result<(),
 async fn postgres_end(server: &Server) -> Result<End, TransferError> {
     let database = server.address().to_string();
     let mut conn = server.connect_transfer().await?;
-    if postgres::is_unfinished(&mut conn).await.map_err(reading)? {
-        let instead = format!("drop the table {}", postgres::UNFINISHED);
-        return Err(OpenError::Unfinished { database, instead }.into());
-    }
+    server.must_be_finished(&mut conn).await?;
     if !has_head(&mut conn).await.map_err(reading)? {
         return Err(TransferError::Empty { database });
     }
