@@ -11,6 +11,7 @@
 
 mod bulk;
 mod line;
+mod marks;
 mod transfer;
 
 use std::future::Future;
@@ -29,6 +30,7 @@ use switchback_core::wire::Timestamp;
 
 pub(crate) use bulk::post;
 pub use line::Line;
+pub(crate) use marks::mark_read;
 pub(crate) use transfer::UNFINISHED;
 
 use crate::{OpenError, PostgresAddress, limits};
@@ -84,22 +86,6 @@ impl Server {
     pub(crate) async fn migrate(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
         migrator().run_direct(None, conn, false).await?;
         Ok(())
-    }
-
-    /// [`Server::open_writer`], with patience for a server that is only just starting.
-    pub(crate) async fn await_writer(&self) -> Result<PgConnection, OpenError> {
-        let until = tokio::time::Instant::now() + limits::POSTGRES_START;
-        loop {
-            match self.open_writer().await {
-                Err(OpenError::Connect { database, source })
-                    if comes_later(&source) && tokio::time::Instant::now() < until =>
-                {
-                    tracing::info!(%database, error = %source, "waiting for the database");
-                    tokio::time::sleep(limits::POSTGRES_START_EVERY).await;
-                }
-                opened => return opened,
-            }
-        }
     }
 
     async fn must_be_suitable(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
@@ -270,7 +256,7 @@ pub(crate) fn has_ended(error: &sqlx::Error) -> bool {
 
 /// Whether nobody answers yet, or a server that is starting or stopping, as opposed to one that does
 /// not let us in.
-fn comes_later(error: &sqlx::Error) -> bool {
+pub(crate) fn comes_later(error: &sqlx::Error) -> bool {
     /// "the database system is starting up" and the like (`PostgreSQL`, appendix A: `cannot_connect_now`).
     const NOT_NOW: &str = "57P03";
     match error {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use switchback_core::{Epoch, Seq};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::db::{Conn, Held, Origin, Readers, values};
 use crate::place::Place;
@@ -14,7 +15,7 @@ use crate::postgres::{Line, Server};
 use crate::transfer::incoming;
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
-use crate::{Database, Error, OpenError, WriterStats, seed, sqlite};
+use crate::{Database, Error, OpenError, WriterStats, limits, postgres, seed, sqlite};
 
 /// How a process stands to the data directory. `PostgreSQL` has none: there every process may do
 /// everything beside every other.
@@ -83,17 +84,31 @@ impl Store {
         Self::start(Conn::from(conn), readers, Origin::Sqlite(Place::of(path)), lock).await
     }
 
-    /// Opens a database wherever it is. On `PostgreSQL` any number of servers may run on one; they
-    /// wait a while (`limits::POSTGRES_START`) for one that is not there yet.
+    /// [`Store::open_database`] for a server, with patience (`limits::POSTGRES_START`) for a
+    /// `PostgreSQL` that is only just starting.
+    pub async fn open_patiently(database: &Database) -> Result<Self, OpenError> {
+        let until = Instant::now() + limits::POSTGRES_START;
+        loop {
+            match Self::open_database(database, OpenMode::Server).await {
+                Err(OpenError::Connect { database, source })
+                    if postgres::comes_later(&source) && Instant::now() < until =>
+                {
+                    tracing::info!(%database, error = %source, "waiting for the database");
+                    tokio::time::sleep(limits::POSTGRES_START_EVERY).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Opens a database wherever it is. On `PostgreSQL` any number of servers may run on one, and
+    /// `mode` makes no difference.
     pub async fn open_database(database: &Database, mode: OpenMode) -> Result<Self, OpenError> {
         let server = match database {
             Database::Directory(data_dir) => return Self::open(data_dir, mode).await,
             Database::Postgres(address) => Server::new(address.clone()),
         };
-        let conn = match mode {
-            OpenMode::Server => server.await_writer().await?,
-            OpenMode::Admin => server.open_writer().await?,
-        };
+        let conn = server.open_writer().await?;
         let readers = Readers::Postgres(server.readers());
         Self::start(Conn::from(conn), readers, Origin::Postgres(server), None).await
     }
