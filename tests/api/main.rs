@@ -13,6 +13,7 @@ mod doctor;
 mod handshake;
 mod hostile;
 mod kit;
+mod moving;
 mod revocation;
 mod startup;
 mod stop;

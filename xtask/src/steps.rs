@@ -61,7 +61,7 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "postgres",
-        about: "the store's tests once more, on a PostgreSQL of their own, and several servers on it",
+        about: "the store's tests once more, on a PostgreSQL of their own, several servers on it, and moving to it",
         tools: &[tools::CC, tools::POSTGRES, tools::NATS],
         after: None,
         run: postgres,
@@ -119,11 +119,13 @@ fn rust() -> Result<()> {
 /// would be compiled once more.
 fn postgres() -> Result<()> {
     let it = ["--test", "it", "--", "--include-ignored"];
-    let writer = ["--lib", "--", "--include-ignored", "writer::"];
+    let units = ["--lib", "--", "--include-ignored", "writer::", "transfer::"];
     let nodes = ["--test", "live", "--", "--ignored", "nodes::"];
+    let moving = ["--test", "api", "--", "--ignored", "moving::"];
     in_postgres(&it)?;
-    in_postgres(&writer)?;
-    in_postgres(&nodes)
+    in_postgres(&units)?;
+    in_postgres(&nodes)?;
+    in_postgres(&moving)
 }
 
 /// Tests beside a cluster that is made for them; its address is in the variables that begin with PG.

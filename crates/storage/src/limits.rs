@@ -56,3 +56,6 @@ pub const POSTGRES_STATEMENT: Duration = Duration::from_secs(12);
 pub const POSTGRES_ANSWER: Duration = Duration::from_secs(15);
 /// A reading connection that was idle this long is tried before it is used.
 pub const POSTGRES_TRY_AFTER: Duration = Duration::from_secs(1);
+/// How long connections of a server that was stopped may still be seen before a migration away from
+/// `PostgreSQL` takes them for a running one's.
+pub const TRANSFER_LEAVING: Duration = Duration::from_secs(2);

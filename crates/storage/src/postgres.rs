@@ -12,6 +12,7 @@
 mod bulk;
 mod line;
 mod marks;
+mod transfer;
 
 use std::future::Future;
 use std::io;
@@ -31,6 +32,7 @@ use switchback_core::{Epoch, Seq};
 pub(crate) use bulk::post;
 pub use line::Line;
 pub(crate) use marks::mark_read;
+pub(crate) use transfer::UNFINISHED;
 
 use crate::{OpenError, PostgresAddress, limits};
 
@@ -46,6 +48,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    pub(crate) const fn address(&self) -> &PostgresAddress {
+        &self.address
+    }
+
     pub(crate) fn new(address: PostgresAddress) -> Self {
         Self { address, log: Arc::default() }
     }
@@ -78,11 +84,18 @@ impl Server {
         let failed = |source| OpenError::Connect { database: self.address.to_string(), source };
         let mut conn = self.connect_writer().await.map_err(failed)?;
         self.must_be_suitable(&mut conn).await?;
+        self.must_be_finished(&mut conn).await?;
         if self.is_behind(&mut conn).await? {
             // Under an advisory lock; whoever comes second finds it done.
-            migrator().run_direct(None, &mut conn, false).await?;
+            self.migrate(&mut conn).await?;
         }
         Ok(conn)
+    }
+
+    /// Brings the schema up to date.
+    pub(crate) async fn migrate(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
+        migrator().run_direct(None, conn, false).await?;
+        Ok(())
     }
 
     async fn must_be_suitable(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
@@ -110,7 +123,7 @@ impl Server {
     }
 
     /// Whether there are migrations to run. A schema from the future is refused.
-    async fn is_behind(&self, conn: &mut PgConnection) -> Result<bool, OpenError> {
+    pub(crate) async fn is_behind(&self, conn: &mut PgConnection) -> Result<bool, OpenError> {
         let known = migrator().iter().map(|migration| migration.version).max().unwrap_or_default();
         let found = schema_version(conn).await?.unwrap_or_default();
         if found > known {
@@ -198,7 +211,8 @@ fn migrator() -> Migrator {
     )])
 }
 
-async fn schema_version(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
+/// The schema that a database has, if it has one of ours.
+pub(crate) async fn schema_version(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
     let sql = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
     if !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *conn).await? {
         return Ok(None);

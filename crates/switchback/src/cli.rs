@@ -21,6 +21,12 @@ in lower case with underscores:
 
 A flag wins over the environment, the environment over the file, the file over the default.";
 
+const MIGRATE_EXAMPLE: &str = "\
+    switchback migrate --from sqlite:/var/lib/switchback --to postgres://switchback@db.example.org/switchback
+
+A password is better in the environment (SWITCHBACK_TO, SWITCHBACK_FROM, PGPASSWORD) than on the command line, \
+where everybody on the machine can read it.";
+
 /// Team chat that gets through.
 ///
 /// Without a command it serves: `switchback` is `switchback serve`.
@@ -34,6 +40,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::doc_markdown, reason = "the text of --help, where a name stands as it is")]
 pub(crate) enum Command {
     /// Runs the server (the default).
     #[command(after_help = ABOUT_OPTIONS)]
@@ -46,6 +53,23 @@ pub(crate) enum Command {
     ///
     /// Exits with 0 when at least one way works, with 1 otherwise.
     Doctor(DoctorArgs),
+    /// Copies a whole workspace into an empty database, from SQLite to PostgreSQL or back.
+    ///
+    /// Everything comes along: messages, accounts, who is signed in, read positions. Clients go on where
+    /// they were. No server may run meanwhile; the source is left as it is. What was interrupted is
+    /// started again by the same command.
+    #[command(after_help = MIGRATE_EXAMPLE)]
+    Migrate(MigrateArgs),
+    /// Writes everything, as of one moment, into one file; a server may go on running.
+    ///
+    /// The file is an SQLite database, whatever it was taken from, and can be restored into either. It
+    /// holds private messages and password hashes: only its owner can read it.
+    Backup(BackupArgs),
+    /// Puts a backup into an empty database.
+    ///
+    /// Clients that were open load everything afresh, because they may have seen what the backup does
+    /// not hold. The backup stays as it is.
+    Restore(RestoreArgs),
     /// Works on the data directory, whether a server is running or not.
     #[command(subcommand)]
     Admin(AdminCommand),
@@ -181,6 +205,38 @@ pub(crate) struct DoctorArgs {
     /// Print the findings as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The addresses are texts here: clap would quote a bad one in full, password and all.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MigrateArgs {
+    /// Where everything is: `sqlite:DIRECTORY` or `postgres://USER:PASSWORD@HOST/DATABASE`
+    #[arg(long, env = "SWITCHBACK_FROM", hide_env_values = true, value_name = "URL")]
+    pub(crate) from: String,
+    /// Where it goes; an empty database, or a directory without one
+    #[arg(long, env = "SWITCHBACK_TO", hide_env_values = true, value_name = "URL")]
+    pub(crate) to: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArgs {
+    /// The file to write
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 /// Which data directory.

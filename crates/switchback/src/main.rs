@@ -7,9 +7,11 @@ mod cli;
 mod doctor;
 mod logging;
 mod password;
+mod progress;
 mod remote;
 mod serve;
 mod settings;
+mod transfer;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -26,6 +28,9 @@ async fn main() -> ExitCode {
         Some(Command::Serve(options)) => serve::run(&options).await,
         Some(Command::Chat(options)) => chat::run(options).await,
         Some(Command::Doctor(options)) => doctor::run(options).await,
+        Some(Command::Migrate(args)) => transfer::migrate(args).await,
+        Some(Command::Backup(args)) => transfer::backup(args).await,
+        Some(Command::Restore(args)) => transfer::restore(args).await,
         Some(Command::Admin(command)) => admin::run(command).await,
     };
     done.unwrap_or_else(|error| {

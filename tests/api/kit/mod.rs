@@ -1,5 +1,6 @@
 //! A server of one's own, raw HTTP, raw WebSocket, and proxies that behave badly.
 
+pub(crate) mod base;
 pub(crate) mod http;
 pub(crate) mod proxy;
 pub(crate) mod server;
