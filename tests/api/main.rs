@@ -16,3 +16,4 @@ mod kit;
 mod revocation;
 mod startup;
 mod stop;
+mod tls;

@@ -10,6 +10,7 @@
 //!
 //! Imports go along the arrows and never against them.
 
+mod accept;
 mod app;
 mod bus;
 mod chat;
@@ -24,6 +25,8 @@ mod ops;
 pub mod secrets;
 mod serve;
 mod text;
+mod tls;
 
 pub use config::{AddressRange, BadAddressRange, Config};
 pub use serve::{Server, StartError};
+pub use tls::{TlsError, TlsFiles, TlsReload};

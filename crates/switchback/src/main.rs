@@ -10,6 +10,7 @@ mod password;
 mod remote;
 mod serve;
 mod settings;
+mod signals;
 
 use std::io::Write as _;
 use std::process::ExitCode;

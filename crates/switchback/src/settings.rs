@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use switchback_server::{AddressRange, Config};
+use switchback_server::{AddressRange, Config, TlsFiles};
 use switchback_storage::Database;
 
 use crate::cli::{ConfigArg, DataArgs, LogFormat, ServeArgs, ServeOptions};
@@ -102,6 +102,7 @@ fn server(options: ServeOptions) -> Result<Config> {
     Ok(Config {
         listen: options.listen.unwrap_or(default.listen),
         public_url,
+        tls: tls(options.tls_cert, options.tls_key)?,
         trusted_proxies,
         drain,
         sign_ins_per_minute: at_least_one("sign_ins_per_minute", options.sign_ins_per_minute)?
@@ -113,6 +114,17 @@ fn server(options: ServeOptions) -> Result<Config> {
         connections: at_least_one("connections", options.connections)?.unwrap_or(default.connections),
         ring_events: at_least_one("ring_events", options.ring_events)?.unwrap_or(default.ring_events),
     })
+}
+
+/// Both or none; an empty variable is how a compose file says "not set".
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>> {
+    let given = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+    match (given(certificate), given(key)) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => bail!("tls_cert is given without tls_key: TLS needs both, plain HTTP neither"),
+        (None, Some(_)) => bail!("tls_key is given without tls_cert: TLS needs both, plain HTTP neither"),
+    }
 }
 
 fn at_least_one<N: From<u8> + PartialOrd>(name: &str, number: Option<N>) -> Result<Option<N>> {
@@ -130,6 +142,8 @@ impl ServeOptions {
             database_url: self.database_url.or(other.database_url),
             listen: self.listen.or(other.listen),
             public_url: self.public_url.or(other.public_url),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
             drain_seconds: self.drain_seconds.or(other.drain_seconds),
             log: self.log.or(other.log),
@@ -178,6 +192,8 @@ mod tests {
             ("trusted_proxies = [\"10.0.0.0/99\"]", "10.0.0.0/99"),
             ("public_url = \"chat.example.org\"", "public_url"),
             ("listen = ", "listen"),
+            ("tls_cert = \"cert.pem\"", "tls_key"),
+            ("tls_key = \"key.pem\"", "tls_cert"),
         ];
         for (file, name) in cases {
             let refused = format!("{:#}", settings(ServeOptions::default(), file).unwrap_err());
@@ -202,6 +218,18 @@ mod tests {
             config: ConfigArg::default(),
         };
         assert_eq!(Settings::of_admin(&data).unwrap().server.ring_events, 77);
+    }
+
+    #[test]
+    fn tls_takes_two_files_or_none() {
+        let flags = |cert: &str, key: &str| ServeOptions {
+            tls_cert: Some(cert.into()),
+            tls_key: Some(key.into()),
+            ..ServeOptions::default()
+        };
+        let files = settings(flags("cert.pem", "key.pem"), "").unwrap().server.tls.unwrap();
+        assert_eq!((files.certificate, files.key), ("cert.pem".into(), "key.pem".into()));
+        assert_eq!(settings(flags("", ""), "").unwrap().server.tls, None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A server of one's own, raw HTTP, raw WebSocket, and proxies that behave badly.
 
+pub(crate) mod certificates;
 pub(crate) mod http;
 pub(crate) mod proxy;
 pub(crate) mod server;

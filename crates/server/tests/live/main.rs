@@ -8,3 +8,5 @@ mod host;
 mod http2;
 mod kit;
 mod stop;
+mod tls;
+mod wire;
