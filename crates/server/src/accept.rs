@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use axum::response::Response;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
@@ -21,6 +22,7 @@ use tower::ServiceExt as _;
 
 use crate::app::App;
 use crate::guard::{Guarded, Prompt};
+use crate::pace::{PacedExecutor, paced};
 use crate::tls::{Encrypted, Tls};
 use crate::{http, limits};
 
@@ -43,7 +45,7 @@ pub(crate) struct Connection {
 /// What every accepted connection needs.
 pub(crate) struct Acceptor<'g> {
     router: Router,
-    protocol: Arc<auto::Builder<TokioExecutor>>,
+    protocol: Arc<auto::Builder<PacedExecutor>>,
     tls: Option<Arc<Tls>>,
     graceful: &'g GracefulShutdown,
     places: Arc<Semaphore>,
@@ -113,7 +115,7 @@ impl<'g> Acceptor<'g> {
 /// HTTP on one connection.
 struct Http {
     router: Router,
-    protocol: Arc<auto::Builder<TokioExecutor>>,
+    protocol: Arc<auto::Builder<PacedExecutor>>,
     watcher: Watcher,
     connection: Connection,
 }
@@ -124,10 +126,12 @@ impl Http {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { router, protocol, watcher, connection } = self;
-        let router = router.map_request(move |mut request: hyper::Request<_>| {
-            request.extensions_mut().insert(connection.clone());
-            request
-        });
+        let router = router
+            .map_request(move |mut request: hyper::Request<_>| {
+                request.extensions_mut().insert(connection.clone());
+                request
+            })
+            .map_response(|response: Response| response.map(paced));
         let served =
             protocol.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(router));
         if let Err(error) = watcher.watch(served.into_owned()).await {
@@ -137,8 +141,8 @@ impl Http {
 }
 
 /// HTTP/1.1 and HTTP/2 on one port, every step of a request bounded.
-fn protocol() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+pub(crate) fn protocol() -> auto::Builder<PacedExecutor> {
+    let mut builder = auto::Builder::new(PacedExecutor);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -22,6 +22,7 @@ pub mod limits;
 mod log;
 mod metrics;
 mod ops;
+mod pace;
 pub mod secrets;
 mod serve;
 mod text;

@@ -28,6 +28,9 @@ pub const HEADER_LINES: usize = 100;
 pub const HTTP2_STREAMS: u32 = 128;
 /// HTTP/2: bytes buffered per stream before it waits for the peer.
 pub const HTTP2_SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// HTTP/2: an answer goes out in pieces of this many bytes; one that waits for longer than
+/// [`NO_PROGRESS`] has its stream reset.
+pub const HTTP2_CHUNK_BYTES: usize = 8 * 1024;
 /// HTTP/2: time between pings on an idle connection, and how long their answer may take.
 pub const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// The body of a command by POST must be complete after this long.

@@ -42,6 +42,7 @@ use crate::hub::{Goodbye, Hub, NotConnected};
 use crate::limits;
 use crate::log::Frame;
 use crate::ops::Refusal;
+use crate::pace::leaving;
 use feed::{Feed, Start};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -178,9 +179,10 @@ async fn websocket(
     let upgrade = hyper::upgrade::on(&mut request);
     // HTTP gives its place back when the socket leaves it.
     let place = request.extensions_mut().remove::<Connection>().and_then(|connection| connection.place);
+    let leaving = leaving();
     let sockets = app.chat.sockets.clone();
     sockets.spawn(async move {
-        let _place = place;
+        let _held = (place, leaving);
         let upgraded = match upgrade.await {
             Ok(upgraded) => upgraded,
             Err(error) => {

@@ -1,6 +1,8 @@
 //! HTTP/2: sockets over extended CONNECT (RFC 8441) and event streams beside each other.
 
+use http_body_util::{BodyExt as _, Full};
 use serde_json::json;
+use switchback_server::limits;
 
 use crate::kit::{Live, TestServer, post};
 use crate::wire::{Wire, extended_connect};
@@ -68,6 +70,20 @@ async fn a_stream_that_is_read_late_misses_nothing_and_holds_nobody_up() {
             assert_eq!(late.event().await["seq"], *seq);
         }
     }
+}
+
+#[tokio::test]
+async fn every_answer_goes_out_in_pieces_by_which_progress_is_seen() {
+    let server = TestServer::over(Wire::Http2).await;
+    let request = http::Request::get("/api/v1/openapi.json").header("host", "test");
+    let mut body = server.request(request.body(Full::default()).unwrap()).await.into_body();
+    let mut pieces = Vec::new();
+    while let Some(frame) = body.frame().await {
+        pieces.push(frame.unwrap().into_data().unwrap());
+    }
+    assert!(pieces.len() > 2 && pieces.iter().all(|piece| piece.len() <= limits::HTTP2_CHUNK_BYTES));
+    let whole: serde_json::Value = serde_json::from_slice(&pieces.concat()).unwrap();
+    assert!(whole["openapi"].is_string());
 }
 
 #[tokio::test]
