@@ -30,7 +30,8 @@ const BINARY: &str = "SWITCHBACK_BINARY";
 const TEST_POSTGRES: &str = "SWITCHBACK_TEST_POSTGRES";
 
 const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
-const BROWSER_TOOLS: &[Tool] = &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY];
+const BROWSER_TOOLS: &[Tool] =
+    &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY, tools::OPENSSL];
 const PROXY_TOOLS: &[Tool] = &[tools::CC, tools::NGINX, tools::CADDY, tools::HAPROXY, tools::APACHE];
 const PICTURE_TOOLS: &[Tool] =
     &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::EMOJI_FONT, tools::TEXT_FONT];

@@ -109,6 +109,13 @@ pub(crate) const POSTGRES: Tool = Tool {
     least: ANY,
     source: Source::Debian(&["postgresql"]),
 };
+/// Makes the certificate of a first day with TLS.
+pub(crate) const OPENSSL: Tool = Tool {
+    name: "OpenSSL",
+    probe: Probe::Program(&["openssl"], &["version"]),
+    least: (1, 1),
+    source: Source::Debian(&["openssl"]),
+};
 /// For pictures: reactions without it are empty boxes.
 pub(crate) const EMOJI_FONT: Tool = Tool {
     name: "emoji font",
