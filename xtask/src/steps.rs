@@ -63,8 +63,8 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "postgres",
-        about: "the store's tests once more, on a PostgreSQL of their own",
-        tools: &[tools::CC, tools::POSTGRES],
+        about: "the store's tests once more, on a PostgreSQL of their own, and several servers on it",
+        tools: &[tools::CC, tools::POSTGRES, tools::NATS],
         after: None,
         run: postgres,
     },
@@ -131,8 +131,10 @@ fn rust() -> Result<()> {
 fn postgres() -> Result<()> {
     let it = ["--test", "it", "--", "--include-ignored"];
     let writer = ["--lib", "--", "--include-ignored", "writer::"];
+    let nodes = ["--test", "live", "--", "--ignored", "nodes::"];
     in_postgres(&it)?;
-    in_postgres(&writer)
+    in_postgres(&writer)?;
+    in_postgres(&nodes)
 }
 
 /// Tests beside a cluster that is made for them; its address is in the variables that begin with PG.

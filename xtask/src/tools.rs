@@ -116,6 +116,13 @@ pub(crate) const OPENSSL: Tool = Tool {
     least: (1, 1),
     source: Source::Debian(&["openssl"]),
 };
+/// The bus of several servers.
+pub(crate) const NATS: Tool = Tool {
+    name: "nats-server",
+    probe: Probe::Program(&["nats-server"], &["--version"]),
+    least: (2, 9),
+    source: Source::Debian(&["nats-server"]),
+};
 /// For pictures: reactions without it are empty boxes.
 pub(crate) const EMOJI_FONT: Tool = Tool {
     name: "emoji font",

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::bus::BusHome;
 use crate::{TlsFiles, limits};
 
 /// Settings of one server.
@@ -30,6 +31,8 @@ pub struct Config {
     pub connections: usize,
     /// Events kept in memory for live delivery.
     pub ring_events: usize,
+    /// Where this server meets the others of its workspace.
+    pub bus: BusHome,
 }
 
 impl Default for Config {
@@ -48,6 +51,7 @@ impl Default for Config {
             commands_burst: limits::COMMANDS_BURST,
             connections: limits::CONNECTIONS,
             ring_events: limits::RING_EVENTS,
+            bus: BusHome::default(),
         }
     }
 }

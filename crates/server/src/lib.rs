@@ -3,8 +3,9 @@
 //! ```text
 //! http, chat   the edges: decode, call one operation, encode
 //!   -> ops     what somebody can do: the only place that decides and writes
-//!        -> storage, bus
-//!   chat -> hub     who is listening
+//!        -> storage
+//!        -> bus -> hub     who is listening, here and on the other nodes
+//!   chat -> hub
 //!             -> log    recent events in memory, encoded once; older ones from storage
 //! ```
 //!
@@ -28,6 +29,7 @@ mod serve;
 mod text;
 mod tls;
 
+pub use bus::{BadBus, BusHome, NatsAddress};
 pub use config::{AddressRange, BadAddressRange, Config};
 pub use serve::{Server, StartError};
 pub use tls::{TlsError, TlsFiles, TlsReload};

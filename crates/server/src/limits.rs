@@ -55,6 +55,8 @@ pub const RING_EVENTS: usize = 8_192;
 pub const RING_BYTES: usize = 64 * 1024 * 1024;
 /// Ephemeral frames (typing, presence) kept in memory.
 pub const EPHEMERAL_FRAMES: usize = 1_024;
+/// How much the clocks of two nodes may differ without a batch client missing a change of presence.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
 /// The log is looked at this often even when no doorbell rings: another process may have written.
 pub const HEAD_POLL: Duration = Duration::from_secs(1);
 /// Pause before the log is read again after reading it failed.
@@ -88,6 +90,40 @@ pub const OFFLINE_AFTER: Duration = Duration::from_secs(35);
 pub const PRESENCE_EVERY: Duration = Duration::from_millis(500);
 /// Presence frames list at most this many people; more are split over several frames.
 pub const PRESENCE_CHANGES: usize = 500;
+
+/// Frames that wait to be told to the other nodes; one more is dropped (the database is the truth).
+pub const BUS_QUEUE: usize = 4_096;
+/// Doorbells of other nodes that wait for the log's reader; one more is dropped, and the next tells.
+pub const BUS_RINGS: usize = 64;
+/// Events that a doorbell carries, in bytes of JSON; with more, the others read the database.
+pub const BUS_EVENTS_BYTES: usize = 64 * 1024;
+/// Largest message over NATS, in bytes (a NATS server takes 1 MiB by default).
+pub const NATS_MESSAGE_BYTES: usize = 256 * 1024;
+/// NATS messages that wait to be read; one more is lost, which is noticed.
+pub const NATS_WAITING: usize = 8_192;
+/// How long connecting to the bus may take.
+pub const BUS_CONNECT: Duration = Duration::from_secs(5);
+/// How long one message may take to be handed over.
+pub const BUS_SEND: Duration = Duration::from_secs(5);
+/// Pauses between attempts to reach the bus: doubled from the first to the second, with jitter.
+pub const BUS_RETRY_MIN: Duration = Duration::from_millis(100);
+/// See [`BUS_RETRY_MIN`].
+pub const BUS_RETRY_MAX: Duration = Duration::from_secs(3);
+/// A node says this often that it is there, and listens for its own voice.
+pub const BUS_BEAT: Duration = Duration::from_secs(3);
+/// A line on which one's own voice was not heard for this long is dead.
+pub const BUS_SILENCE: Duration = Duration::from_secs(9);
+/// A node says this often how all its people are.
+pub const BUS_STANDING_EVERY: Duration = Duration::from_secs(15);
+/// What a node says of its people wears off after this long: two of its times to say it may be lost.
+pub const BUS_STANDING_KEPT: Duration = Duration::from_secs(40);
+/// Open connections are held against the database this often, for revocations that were lost on
+/// the way; and this often while the bus is away.
+pub const RECHECK_EVERY: Duration = Duration::from_secs(30);
+/// See [`RECHECK_EVERY`].
+pub const RECHECK_WITHOUT_BUS: Duration = Duration::from_secs(2);
+/// People whose sessions and tokens are looked up at once.
+pub const RECHECK_PEOPLE: usize = 256;
 
 /// Password hashes computed at once: each takes 19 MiB and one core.
 pub const HASHES_AT_ONCE: usize = 2;

@@ -18,6 +18,8 @@ use prometheus_client::registry::{Registry, Unit};
 use switchback_core::wire::{Timestamp, Transport};
 use switchback_storage::WriterStats;
 
+use crate::bus::BusStats;
+
 /// Upper edges of the fan-out lag's buckets, in seconds.
 const LAG_BUCKETS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 /// Upper edges of an HTTP request's buckets, in seconds.
@@ -54,7 +56,29 @@ pub(crate) struct Metrics {
     requests: Family<ByRequest, Counter>,
     request_times: Family<ByRoute, Histogram, fn() -> Histogram>,
     rate_limited: Counter,
+    rings: Family<ByCatch, Counter>,
+    bus: BusMetrics,
     writer: WriterMetrics,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByHome {
+    home: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByCatch {
+    events: &'static str,
+}
+
+/// A copy of what the bus says of itself.
+#[derive(Debug, Default)]
+struct BusMetrics {
+    connected: Family<ByHome, Gauge>,
+    connects: Counter,
+    sent: Counter,
+    received: Counter,
+    dropped: Counter,
 }
 
 /// A copy of what the writer says of itself.
@@ -78,6 +102,8 @@ impl Metrics {
             requests: Family::default(),
             request_times: Family::new_with_constructor(http_times),
             rate_limited: Counter::default(),
+            rings: Family::default(),
+            bus: BusMetrics::default(),
             writer: WriterMetrics::default(),
         };
         metrics.register();
@@ -98,6 +124,9 @@ impl Metrics {
         registry.register_with_unit("http_request", help, Unit::Seconds, self.request_times.clone());
         let help = "Requests and commands refused because they came too often";
         registry.register("rate_limited", help, self.rate_limited.clone());
+        let help = "Doorbells of other nodes, by whether their events were taken or read from the database";
+        registry.register("bus_doorbells", help, self.rings.clone());
+        self.bus.register(registry);
         self.writer.register(registry);
     }
 
@@ -125,13 +154,24 @@ impl Metrics {
         self.requests.get_or_create(&ByRequest { method: name(method), route, status }).inc();
     }
 
+    /// Another node has rung; `taken`: with all that was new.
+    pub(crate) fn rung(&self, taken: bool) {
+        let events = if taken { "taken" } else { "read" };
+        self.rings.get_or_create(&ByCatch { events }).inc();
+    }
+
     /// A request or command was refused because it came too often.
     pub(crate) fn rate_limited(&self) {
         self.rate_limited.inc();
     }
 
-    /// Everything as text, with these figures of the hub and the writer.
-    pub(crate) fn render(&self, connections: &HashMap<Transport, usize>, writer: &WriterStats) -> String {
+    /// Everything as text, with these figures of the hub, the writer and the bus.
+    pub(crate) fn render(
+        &self,
+        connections: &HashMap<Transport, usize>,
+        writer: &WriterStats,
+        (home, bus): (&'static str, &BusStats),
+    ) -> String {
         for (transport, name) in
             [(Transport::Websocket, "websocket"), (Transport::Sse, "sse"), (Transport::Batch, "batch")]
         {
@@ -140,11 +180,33 @@ impl Metrics {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         self.writer.copy(writer);
+        self.bus.copy(home, bus);
         let mut text = String::new();
         if let Err(error) = text::encode(&mut text, &self.registry) {
             tracing::error!(%error, "the metrics could not be written");
         }
         text
+    }
+}
+
+impl BusMetrics {
+    fn register(&self, registry: &mut Registry) {
+        let help = "Whether the other nodes can be heard, by where the bus is at home";
+        registry.register("bus_connected", help, self.connected.clone());
+        registry.register("bus_connects", "Lines opened to the other nodes", self.connects.clone());
+        registry.register("bus_sent", "Messages sent to the other nodes", self.sent.clone());
+        registry.register("bus_received", "Messages of other nodes received", self.received.clone());
+        let help = "Frames for the other nodes that could not be sent";
+        registry.register("bus_dropped", help, self.dropped.clone());
+    }
+
+    fn copy(&self, home: &'static str, stats: &BusStats) {
+        let BusStats { connected, connects, sent, received, dropped } = *stats;
+        self.connected.get_or_create_owned(&ByHome { home }).set(connected.into());
+        self.connects.inner().store(connects, Ordering::Relaxed);
+        self.sent.inner().store(sent, Ordering::Relaxed);
+        self.received.inner().store(received, Ordering::Relaxed);
+        self.dropped.inner().store(dropped, Ordering::Relaxed);
     }
 }
 
@@ -202,7 +264,9 @@ mod tests {
         metrics.rate_limited();
         let stats =
             WriterStats { commits: 2, operations: 9, busy_us: 1_500_000, queued: 1, largest_group: 7 };
-        let text = metrics.render(&HashMap::from([(Transport::Sse, 4)]), &stats);
+        metrics.rung(true);
+        let bus = BusStats { connected: false, connects: 3, sent: 8, received: 6, dropped: 1 };
+        let text = metrics.render(&HashMap::from([(Transport::Sse, 4)]), &stats, ("nats", &bus));
         for line in [
             "switchback_events_total 2",
             "switchback_fan_out_lag_seconds_count 2",
@@ -216,6 +280,12 @@ mod tests {
             "switchback_commit_time_seconds_total 1.5",
             "switchback_commit_queue 1",
             "switchback_commit_group_largest 7",
+            "switchback_bus_doorbells_total{events=\"taken\"} 1",
+            "switchback_bus_connected{home=\"nats\"} 0",
+            "switchback_bus_connects_total 3",
+            "switchback_bus_sent_total 8",
+            "switchback_bus_received_total 6",
+            "switchback_bus_dropped_total 1",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "{line:?} is not in:\n{text}");

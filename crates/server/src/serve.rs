@@ -7,12 +7,13 @@ use std::sync::Arc;
 use hyper_util::server::graceful::GracefulShutdown;
 use switchback_storage::Store;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::Acceptor;
 use crate::app::App;
-use crate::bus::Bus;
+use crate::bus::{Bus, Lines};
 use crate::chat::Chat;
 use crate::hub::{Hub, Tail};
 use crate::metrics::Metrics;
@@ -47,6 +48,8 @@ pub struct Server {
     setup_url: Option<String>,
     store: Store,
     tls: Option<Arc<Tls>>,
+    tail: Tail,
+    lines: Lines,
 }
 
 impl Server {
@@ -61,13 +64,16 @@ impl Server {
         let address = listener.local_addr().map_err(listen)?;
         let head = store.head().await.map_err(Refusal::from)?;
         let hub = Arc::new(Hub::new(store.clone(), head, config.ring_events));
-        let ops = Ops::new(store.clone(), Bus::in_process(Arc::clone(&hub)), &config);
+        let (rings, rung) = mpsc::channel(limits::BUS_RINGS);
+        let (bus, lines) = Bus::new(&config.bus, Arc::clone(&hub), rings);
+        let ops = Ops::new(store.clone(), bus.clone(), &config);
         let metrics = Arc::new(Metrics::new());
+        let tail = Tail::new(Arc::clone(&hub), Arc::clone(&metrics), rung, Arc::new(bus));
         let app = App { ops, chat: Chat::new(hub), config: Arc::new(config), metrics };
         let secret = app.ops.new_setup_secret().await?;
         let base_url = base_url(&app.config, address);
         let setup_url = secret.map(|secret| format!("{base_url}/setup/{secret}"));
-        Ok(Self { app, listener, address, setup_url, store, tls })
+        Ok(Self { app, listener, address, setup_url, store, tls, tail, lines })
     }
 
     /// Where it listens.
@@ -95,8 +101,8 @@ impl Server {
     /// closed at the end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let background = CancellationToken::new();
-        let tail = Tail::new(Arc::clone(self.app.chat.hub()), Arc::clone(&self.app.metrics));
-        let tail = tokio::spawn(tail.run(background.clone()));
+        let tail = tokio::spawn(self.tail.run(background.clone()));
+        let lines = tokio::spawn(self.lines.run(background.clone()));
         let tidying = tokio::spawn(tidy(self.app.ops.clone(), background.clone()));
         // Grammars and files are loaded before somebody waits for them.
         drop(tokio::task::spawn_blocking(|| {
@@ -119,7 +125,7 @@ impl Server {
             tracing::warn!("some connections did not end in time and are cut off");
         }
         background.cancel();
-        for task in [tail, tidying] {
+        for task in [tail, lines, tidying] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a background task ended early");
             }

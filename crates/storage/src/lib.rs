@@ -31,5 +31,6 @@ mod writer;
 
 pub use database::{BadAddress, Database, PostgresAddress};
 pub use error::{Error, OpenError};
+pub use postgres::Line;
 pub use store::{OpenMode, Store};
 pub use types::*;

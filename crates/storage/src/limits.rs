@@ -33,6 +33,14 @@ pub const TOKENS_PER_USER: usize = 100;
 /// Invitations in the list, newest first.
 pub const INVITATIONS_LISTED: usize = 500;
 
+/// A text for the other nodes, in bytes: `PostgreSQL` takes less than 8,000.
+pub const NOTIFY_BYTES: usize = 7_900;
+/// Links to set up a workspace that work at once: each node prints one when it starts.
+pub const SETUP_LINKS: usize = 8;
+/// How long a server waits at its start for a `PostgreSQL` that is not there yet, and how often it tries.
+pub const POSTGRES_START: Duration = Duration::from_mins(1);
+/// See [`POSTGRES_START`].
+pub const POSTGRES_START_EVERY: Duration = Duration::from_secs(1);
 /// How long connecting to `PostgreSQL` may take.
 pub const POSTGRES_CONNECT: Duration = Duration::from_secs(5);
 /// How long a node may hold the log's head without saying anything: then `PostgreSQL` takes it

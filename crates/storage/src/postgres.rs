@@ -10,6 +10,8 @@
 //! pool. Needs a direct connection or a pooler in session mode, because of what is set per session.
 
 mod bulk;
+mod line;
+mod marks;
 
 use std::future::Future;
 use std::io;
@@ -26,6 +28,8 @@ use switchback_core::Seq;
 use switchback_core::wire::Timestamp;
 
 pub(crate) use bulk::post;
+pub use line::Line;
+pub(crate) use marks::mark_read;
 
 use crate::{OpenError, PostgresAddress, limits};
 
@@ -33,7 +37,7 @@ use crate::{OpenError, PostgresAddress, limits};
 const OLDEST_VERSION: i64 = 150_000;
 
 /// A database server and how to reach it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Server {
     address: PostgresAddress,
 }
@@ -232,6 +236,18 @@ pub(crate) fn has_ended(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(error) => error
             .try_downcast_ref::<PgDatabaseError>()
             .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+        _ => false,
+    }
+}
+
+/// Whether nobody answers yet, or a server that is starting or stopping, as opposed to one that does
+/// not let us in.
+pub(crate) fn comes_later(error: &sqlx::Error) -> bool {
+    /// "the database system is starting up" and the like (`PostgreSQL`, appendix A: `cannot_connect_now`).
+    const NOT_NOW: &str = "57P03";
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == NOT_NOW),
         _ => false,
     }
 }

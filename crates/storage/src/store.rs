@@ -7,13 +7,14 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use switchback_core::{Epoch, Seq};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::db::{Conn, Held, Origin, Readers, values};
 use crate::place::Place;
-use crate::postgres::Server;
+use crate::postgres::{Line, Server};
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
-use crate::{Database, Error, OpenError, WriterStats, seed, sqlite};
+use crate::{Database, Error, OpenError, WriterStats, limits, postgres, seed, sqlite};
 
 /// How a process stands to the data directory. `PostgreSQL` has none: there every process may do
 /// everything beside every other.
@@ -37,6 +38,8 @@ struct Inner {
     epoch: Epoch,
     readers: Readers,
     writer: Writer,
+    /// A database server that several nodes may share.
+    server: Option<Server>,
 }
 
 /// Held by the one server that runs on a data directory.
@@ -76,6 +79,23 @@ impl Store {
         Self::start(Conn::from(conn), readers, Origin::Sqlite(Place::of(path)), lock).await
     }
 
+    /// [`Store::open_database`] for a server, with patience (`limits::POSTGRES_START`) for a
+    /// `PostgreSQL` that is only just starting.
+    pub async fn open_patiently(database: &Database) -> Result<Self, OpenError> {
+        let until = Instant::now() + limits::POSTGRES_START;
+        loop {
+            match Self::open_database(database, OpenMode::Server).await {
+                Err(OpenError::Connect { database, source })
+                    if postgres::comes_later(&source) && Instant::now() < until =>
+                {
+                    tracing::info!(%database, error = %source, "waiting for the database");
+                    tokio::time::sleep(limits::POSTGRES_START_EVERY).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     /// Opens a database wherever it is. On `PostgreSQL` any number of servers may run on one, and
     /// `mode` makes no difference.
     pub async fn open_database(database: &Database, mode: OpenMode) -> Result<Self, OpenError> {
@@ -96,8 +116,12 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let mut tx = Tx::new(conn);
         let head = seed::seed(&mut tx).await.map_err(database)?;
+        let server = match &origin {
+            Origin::Sqlite(_) => None,
+            Origin::Postgres(server) => Some(server.clone()),
+        };
         let writer = Writer::start(tx, head.seq, origin, lock);
-        Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, writer }) })
+        Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, writer, server }) })
     }
 
     /// Takes no more writes, finishes those that wait, and leaves one whole file behind (`SQLite`). Everything
@@ -131,6 +155,24 @@ impl Store {
     /// The last event's position.
     pub async fn head(&self) -> Result<Seq, Error> {
         head(&mut self.reader().await?).await
+    }
+
+    /// A position that whoever was answered before this call, by any node, cannot be beyond.
+    pub async fn acknowledged(&self) -> Result<Seq, Error> {
+        if self.is_shared() { self.head().await } else { Ok(*self.doorbell().borrow()) }
+    }
+
+    /// Whether other servers may write to the same database.
+    pub fn is_shared(&self) -> bool {
+        self.inner.server.is_some()
+    }
+
+    /// A line to the other servers on this database; `None`: there cannot be any.
+    pub async fn line(&self) -> Result<Option<Line>, Error> {
+        match &self.inner.server {
+            Some(server) => Line::open(server, self.epoch()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Whether the database answers.

@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::db::{Conn, Origin};
 use crate::tx::Tx;
-use crate::write::messages;
+use crate::write::messages::{self, ReadMark};
 use crate::{Error, NewMessage, Posted, WriterStats, limits, postgres};
 
 /// The way to the writer's task.
@@ -79,7 +79,14 @@ impl Writer {
     /// Posts a message: the operation there is most of, and the one that a group can do in bulk.
     pub(crate) async fn post(&self, new: NewMessage) -> Result<Posted, Error> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Write::Post(Box::new(Post { new, posted: None, reply })))?;
+        self.enqueue(Write::Post(Box::new(Bulk { asked: new, done: None, reply })))?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Marks a room as read: who reads a post does so, and so there are more of these than of posts.
+    pub(crate) async fn mark_read(&self, mark: ReadMark) -> Result<Option<Seq>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Write::Mark(Box::new(Bulk { asked: mark, done: None, reply })))?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -129,7 +136,8 @@ fn stopped() -> Error {
 
 /// One operation that waits.
 enum Write {
-    Post(Box<Post>),
+    Post(Box<Bulk<NewMessage, Posted>>),
+    Mark(Box<Bulk<ReadMark, Option<Seq>>>),
     Other(Box<dyn Operation>),
 }
 
@@ -137,38 +145,64 @@ impl Write {
     async fn run(&mut self, tx: &mut Tx) -> Result<(), Error> {
         match self {
             Self::Post(post) => {
-                post.posted = Some(messages::post(tx, &post.new).await?);
+                post.done = Some(messages::post(tx, &post.asked).await?);
+                Ok(())
+            }
+            Self::Mark(mark) => {
+                mark.done = Some(messages::mark_read(tx, mark.asked).await?);
                 Ok(())
             }
             Self::Other(operation) => operation.run(tx).await,
         }
     }
 
-    fn as_post(&mut self) -> Option<&mut Post> {
+    fn as_post(&mut self) -> Option<&mut Bulk<NewMessage, Posted>> {
         match self {
             Self::Post(post) => Some(post),
-            Self::Other(_) => None,
+            Self::Mark(_) | Self::Other(_) => None,
         }
     }
 
-    /// It was posted together with others.
+    fn as_mark(&mut self) -> Option<&mut Bulk<ReadMark, Option<Seq>>> {
+        match self {
+            Self::Mark(mark) => Some(mark),
+            Self::Post(_) | Self::Other(_) => None,
+        }
+    }
+
+    /// It was done together with others.
     fn is_done(&self) -> bool {
-        matches!(self, Self::Post(post) if post.posted.is_some())
+        match self {
+            Self::Post(post) => post.done.is_some(),
+            Self::Mark(mark) => mark.done.is_some(),
+            Self::Other(_) => false,
+        }
+    }
+
+    /// Forgets that it was done, because it was undone.
+    fn undo(&mut self) {
+        match self {
+            Self::Post(post) => post.done = None,
+            Self::Mark(mark) => mark.done = None,
+            Self::Other(_) => {}
+        }
     }
 
     /// `Ok`: what it did is on disk. Nobody may be waiting any more, which is fine.
     fn answer(self, outcome: Result<(), Error>) {
         match self {
-            Self::Post(post) => drop(post.reply.send(value(outcome, post.posted))),
+            Self::Post(post) => drop(post.reply.send(value(outcome, post.done))),
+            Self::Mark(mark) => drop(mark.reply.send(value(outcome, mark.done))),
             Self::Other(operation) => operation.answer(outcome),
         }
     }
 }
 
-struct Post {
-    new: NewMessage,
-    posted: Option<Posted>,
-    reply: oneshot::Sender<Result<Posted, Error>>,
+/// An operation of a kind that some databases can do many of at once.
+struct Bulk<N, T> {
+    asked: N,
+    done: Option<T>,
+    reply: oneshot::Sender<Result<T, Error>>,
 }
 
 /// An operation of any kind, its result's type forgotten.
@@ -253,7 +287,7 @@ impl Task {
     async fn group(&mut self, group: &mut [Write]) -> Result<Vec<Result<(), Error>>, Error> {
         self.origin.check().await?;
         self.begin().await?;
-        self.post_together(group).await?;
+        self.bulk(group).await?;
         let mut outcomes = Vec::with_capacity(group.len());
         for write in group {
             outcomes.push(if write.is_done() { Ok(()) } else { self.one(write).await? });
@@ -271,30 +305,38 @@ impl Task {
         if lost { self.tx.begin().await } else { Err(error) }
     }
 
-    /// Does the group's posts in bulk where the database has a way to; the others wait for their
-    /// turn. They are all of one moment, so that none may complain about coming after another.
-    async fn post_together(&mut self, group: &mut [Write]) -> Result<(), Error> {
+    /// Does the group's posts and read marks in bulk where the database has a way to; the others wait
+    /// for their turn. They are all of one moment, so that none may complain about coming after another.
+    async fn bulk(&mut self, group: &mut [Write]) -> Result<(), Error> {
         if self.tx.conn.postgres().is_none() {
             return Ok(());
         }
-        let mut posts: Vec<&mut Post> = group.iter_mut().filter_map(Write::as_post).collect();
-        if posts.is_empty() {
-            return Ok(());
-        }
-        let news: Vec<&NewMessage> = posts.iter().map(|post| &post.new).collect();
-        match postgres::post(&mut self.tx, &news).await {
-            Ok(posted) => {
-                posts.iter_mut().zip(posted).for_each(|(post, posted)| post.posted = posted);
-                Ok(())
-            }
+        match self.try_bulk(group).await {
             Err(Error::Database(error)) => {
                 // One that cannot be written must not take the others with it, for ever.
-                tracing::error!(%error, "posts could not be written together; now one by one");
+                tracing::error!(%error, "operations could not be done together; now one by one");
+                group.iter_mut().for_each(Write::undo);
                 self.tx.rollback().await;
                 self.tx.begin().await
             }
-            Err(error) => Err(error),
+            done => done,
         }
+    }
+
+    async fn try_bulk(&mut self, group: &mut [Write]) -> Result<(), Error> {
+        let mut posts: Vec<_> = group.iter_mut().filter_map(Write::as_post).collect();
+        if !posts.is_empty() {
+            let news: Vec<&NewMessage> = posts.iter().map(|post| &post.asked).collect();
+            let posted = postgres::post(&mut self.tx, &news).await?;
+            posts.iter_mut().zip(posted).for_each(|(post, posted)| post.done = posted);
+        }
+        let mut marks: Vec<_> = group.iter_mut().filter_map(Write::as_mark).collect();
+        if !marks.is_empty() {
+            let asked: Vec<ReadMark> = marks.iter().map(|mark| mark.asked).collect();
+            let marked = postgres::mark_read(&mut self.tx, &asked).await?;
+            marks.iter_mut().zip(marked).for_each(|(mark, seq)| mark.done = seq.map(Some));
+        }
+        Ok(())
     }
 
     /// One operation. The outer `Err` is trouble with the database itself: it ends the group.

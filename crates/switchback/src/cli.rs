@@ -78,6 +78,10 @@ pub(crate) struct ServeOptions {
     /// password is better in the environment or the file) [default: a file in the data directory]
     #[arg(long, env = "SWITCHBACK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+    /// Where several servers on one database hear of each other: `postgres`, `nats://HOST:4222` (with
+    /// commas: several), or `none` [default: postgres, if that is the database]
+    #[arg(long, env = "SWITCHBACK_BUS", hide_env_values = true, value_name = "BUS")]
+    pub(crate) bus: Option<String>,
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "SWITCHBACK_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
@@ -294,6 +298,7 @@ mod tests {
             ("--commands-burst", "SWITCHBACK_COMMANDS_BURST", "4000"),
             ("--connections", "SWITCHBACK_CONNECTIONS", "60000"),
             ("--ring-events", "SWITCHBACK_RING_EVENTS", "8192"),
+            ("--bus", "SWITCHBACK_BUS", "postgres"),
         ];
         for (flag, variable, default) in options {
             assert!(help.contains(flag) && help.contains(variable), "{flag}");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use switchback_server::{Server, StartError, limits};
-use switchback_storage::{Database, OpenMode, Store};
+use switchback_storage::{Database, Store};
 
 use crate::cli::ServeArgs;
 use crate::logging;
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<ExitCode> {
     // Before anything can be written: from here on a signal stops in good order.
     let stop = Stop::listen()?;
     let hang_up = HangUp::listen()?;
-    let store = Store::open_database(&database, OpenMode::Server).await?;
+    let store = Store::open_patiently(&database).await?;
     let server = match Server::bind(server, store.clone()).await {
         Ok(server) => server,
         Err(error) => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use switchback_server::{AddressRange, Config, TlsFiles};
+use switchback_server::{AddressRange, BusHome, Config, TlsFiles};
 use switchback_storage::Database;
 
 use crate::cli::{ConfigArg, DataArgs, LogFormat, ServeArgs, ServeOptions};
@@ -32,11 +32,15 @@ impl Settings {
     /// Settings of a server.
     pub(crate) fn of_server(args: &ServeArgs) -> Result<Self> {
         let (options, file) = with_file(&args.options, &args.config)?;
+        let (database, bus) = (database(&options)?, bus(&options)?);
+        if matches!(database, Database::Directory(_)) && matches!(bus, BusHome::Postgres | BusHome::Nats(_)) {
+            bail!("bus: a data directory is for one server; several need database_url = \"postgres://...\"");
+        }
         Ok(Self {
-            database: database(&options)?,
+            database,
             log: options.log.clone().unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             log_format: options.log_format.unwrap_or(LogFormat::Text),
-            server: server(options)?,
+            server: Config { bus, ..server(options)? },
             file,
         })
     }
@@ -58,6 +62,14 @@ fn database(options: &ServeOptions) -> Result<Database> {
     match options.database_url.as_deref().filter(|url| !url.is_empty()) {
         Some(url) => url.parse().context("database_url"),
         None => Ok(Database::Directory(data_dir(options))),
+    }
+}
+
+/// Empty as above.
+fn bus(options: &ServeOptions) -> Result<BusHome> {
+    match options.bus.as_deref().filter(|bus| !bus.is_empty()) {
+        Some(bus) => bus.parse().context("bus"),
+        None => Ok(BusHome::default()),
     }
 }
 
@@ -113,6 +125,7 @@ fn server(options: ServeOptions) -> Result<Config> {
             .unwrap_or(default.commands_burst),
         connections: at_least_one("connections", options.connections)?.unwrap_or(default.connections),
         ring_events: at_least_one("ring_events", options.ring_events)?.unwrap_or(default.ring_events),
+        bus: default.bus,
     })
 }
 
@@ -140,6 +153,7 @@ impl ServeOptions {
         Self {
             data_dir: self.data_dir.or(other.data_dir),
             database_url: self.database_url.or(other.database_url),
+            bus: self.bus.or(other.bus),
             listen: self.listen.or(other.listen),
             public_url: self.public_url.or(other.public_url),
             tls_cert: self.tls_cert.or(other.tls_cert),
@@ -180,6 +194,7 @@ mod tests {
         assert_eq!(settings.server.trusted_proxies.len(), 2);
         assert_eq!((settings.log.as_str(), settings.log_format), ("info", LogFormat::Json));
         assert_eq!(settings.database.to_string(), "sqlite:/srv/chat");
+        assert_eq!(settings.server.bus, BusHome::Automatic);
     }
 
     #[test]
@@ -194,6 +209,8 @@ mod tests {
             ("listen = ", "listen"),
             ("tls_cert = \"cert.pem\"", "tls_key"),
             ("tls_key = \"key.pem\"", "tls_cert"),
+            ("bus = \"redis://here\"", "bus"),
+            ("bus = \"nats://here\"", "database_url"),
         ];
         for (file, name) in cases {
             let refused = format!("{:#}", settings(ServeOptions::default(), file).unwrap_err());

@@ -132,8 +132,15 @@ fn operations_do_not_know_how_they_are_reached() {
 }
 
 #[test]
-fn hub_and_log_know_neither_operations_nor_edges() {
+fn the_bus_knows_neither_operations_nor_edges() {
     let rule = |sources: &[Source]| importing(sources, &["ops", "http", "chat"]);
+    caught(&rule(&made_up("use crate::ops::Ops;")));
+    none(&rule(&rust(&["crates/server/src/bus"])));
+}
+
+#[test]
+fn hub_and_log_know_neither_bus_nor_operations_nor_edges() {
+    let rule = |sources: &[Source]| importing(sources, &["bus", "ops", "http", "chat"]);
     caught(&rule(&made_up("    crate::ops::run();")));
     none(&rule(&rust(&["crates/server/src/hub", "crates/server/src/log"])));
 }

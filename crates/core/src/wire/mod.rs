@@ -10,6 +10,7 @@ mod event;
 mod fields;
 mod frame;
 mod model;
+pub mod node;
 mod rest;
 
 pub use command::{Command, CommandId, Request};

@@ -32,6 +32,8 @@ pub(super) struct Feed {
     seen: u64,
     /// Nothing that came before may be taken as known: tell everybody's presence.
     presence_due: bool,
+    /// Changes of presence that a batch client may have missed on its way from another node.
+    resumed: Vec<Arc<Frame>>,
     /// `ready` was told, or is told by a batch at its end.
     ready: bool,
     /// Something was pulled that a peer which has everything so far does not know.
@@ -77,11 +79,16 @@ impl Feed {
     ) -> Result<(Self, Vec<Arc<Frame>>), Error> {
         let hub = registration.hub();
         let (cursor, reset) = begin(hub, start.after.as_deref()).await?;
-        let seen = start.seen.unwrap_or_else(|| hub.ephemeral_head());
+        let viewer = &registration.session().viewer;
+        let (seen, resumed) = match start.seen {
+            Some(seen) => hub.ephemeral_resume(viewer, seen),
+            None => (hub.ephemeral_head(), None),
+        };
         let feed = Self {
             cursor,
             seen,
-            presence_due: start.seen.is_none(),
+            presence_due: resumed.is_none(),
+            resumed: resumed.unwrap_or_default(),
             ready: registration.session().transport == Transport::Batch,
             fresh: false,
             next_heartbeat: heartbeat_after(Instant::now()),
@@ -162,6 +169,8 @@ impl Feed {
             self.ready = true;
             out.push(self.ready_frame());
         }
+        // Not worth an answer of their own: a client that goes to and fro would ask without end.
+        out.append(&mut self.resumed);
         match frames {
             Some(frames) if !self.presence_due => {
                 self.fresh |= !frames.is_empty();

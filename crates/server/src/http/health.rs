@@ -23,16 +23,24 @@ async fn live() -> &'static str {
     "ok\n"
 }
 
-/// It can serve: the database answers, and it is not about to stop.
+/// It can serve: the database answers, and it is not about to stop. A bus that is away is told, and
+/// is no reason to send nobody here: it costs others' events a second.
 async fn ready(State(app): State<App>) -> impl IntoResponse {
     let database = app.ops.ping().await.err().map(|refusal| format!("database: {refusal}"));
     let stopping = app.chat.hub().is_draining().then(|| "stopping".to_owned());
     let problems: Vec<String> = database.into_iter().chain(stopping).collect();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, axum::Json(json!({ "ready": problems.is_empty(), "problems": problems })))
+    let bus = app.ops.bus_status();
+    let bus = json!({ "home": bus.home(), "connected": bus.stats().connected });
+    (status, axum::Json(json!({ "ready": problems.is_empty(), "problems": problems, "bus": bus })))
 }
 
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    let text = app.metrics.render(&app.chat.hub().connections(), &app.ops.writer_stats());
+    let bus = app.ops.bus_status();
+    let text = app.metrics.render(
+        &app.chat.hub().connections(),
+        &app.ops.writer_stats(),
+        (bus.home(), &bus.stats()),
+    );
     ([(CONTENT_TYPE, OPEN_METRICS)], text)
 }

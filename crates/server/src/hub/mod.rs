@@ -9,30 +9,32 @@
 
 mod ephemeral;
 mod presence;
+mod roster;
 mod session;
 mod tail;
 mod viewer;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rand::RngExt as _;
+use switchback_core::wire::node::Standing;
 use switchback_core::wire::{ByeReason, PresenceChange, PresenceState, ServerFrame, Transport};
 use switchback_core::{Epoch, RoomId, Seq, SessionId, UserId};
 use switchback_storage::{Audience, Credential, Error, Store};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 pub(crate) use session::{Goodbye, Session};
-pub(crate) use tail::Tail;
+pub(crate) use tail::{Neighbours, Rung, Tail};
 pub(crate) use viewer::Viewer;
 
-use crate::bus::Signal;
 use crate::limits;
 use crate::log::{Entry, Frame, Ring};
 use ephemeral::{Ephemeral, Passing};
-use presence::Devices;
+use presence::{Devices, Level};
+use roster::Roster;
 
 /// All live connections of this node.
 #[derive(Debug)]
@@ -43,12 +45,15 @@ pub(crate) struct Hub {
     state: Mutex<State>,
     /// The ring's head, for those who wait for it.
     visible: watch::Sender<Seq>,
+    /// There may be something new in the database.
+    look: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     people: HashMap<UserId, Person>,
     rooms: HashMap<RoomId, HashSet<UserId>>,
+    roster: Roster,
     connections: usize,
     draining: bool,
 }
@@ -79,9 +84,9 @@ impl Hub {
     /// A hub that goes on after `head` of this store's log.
     pub(crate) fn new(store: Store, head: Seq, ring_events: usize) -> Self {
         let ring = Ring::new(head, ring_events, limits::RING_BYTES);
-        // Clients hand back positions of before a restart: a random start tells them apart.
-        let ephemeral = Ephemeral::new(u64::from(rand::rng().random::<u32>()));
-        Self { store, ring, ephemeral, state: Mutex::default(), visible: watch::Sender::new(head) }
+        let ephemeral = Ephemeral::new(rand::rng().random(), now());
+        let (visible, look) = (watch::Sender::new(head), Notify::new());
+        Self { store, ring, ephemeral, state: Mutex::default(), visible, look }
     }
 
     /// Recent events.
@@ -115,17 +120,22 @@ impl Hub {
         if !self.store.credentials(user).await?.contains(&credential) {
             return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut)));
         }
-        self.caught_up().await;
+        self.caught_up().await?;
         Ok(registration)
     }
 
-    /// Until what this process has acknowledged is visible: who connects after an answer finds it.
-    async fn caught_up(&self) {
-        let committed = *self.store.doorbell().borrow();
-        let visible = async { self.visible.subscribe().wait_for(|head| *head >= committed).await.is_ok() };
+    /// Until what any node has acknowledged is visible here: who connects after an answer finds it.
+    async fn caught_up(&self) -> Result<(), Error> {
+        let acknowledged = self.store.acknowledged().await?;
+        if self.ring.head() >= acknowledged {
+            return Ok(());
+        }
+        self.look();
+        let visible = async { self.visible.subscribe().wait_for(|head| *head >= acknowledged).await.is_ok() };
         if tokio::time::timeout(limits::HEAD_POLL, visible).await.is_err() {
             tracing::warn!("the log cannot be followed right now: a connection starts behind it");
         }
+        Ok(())
     }
 
     fn register(
@@ -150,6 +160,8 @@ impl Hub {
         let session = Arc::new(Session::new(id, credential, transport, Arc::clone(&person.viewer)));
         person.sessions.push(Arc::clone(&session));
         person.devices.connected(credential);
+        let level = person.devices.standing();
+        state.roster.set_own(user, level);
         state.connections += 1;
         Ok(session)
     }
@@ -159,6 +171,8 @@ impl Hub {
         if let Some(person) = state.people.get_mut(&session.viewer.user) {
             person.sessions.retain(|other| !Arc::ptr_eq(other, session));
             person.devices.disconnected(session.credential, Instant::now());
+            let level = person.devices.standing();
+            state.roster.set_own(session.viewer.user, level);
             state.connections = state.connections.saturating_sub(1);
         }
     }
@@ -177,17 +191,9 @@ impl Hub {
         self.state().people.get(&user).is_some_and(|person| person.viewer.is_member(room))
     }
 
-    /// Whether somebody has a live connection.
-    pub(crate) fn is_connected(&self, user: UserId) -> bool {
-        self.state().people.get(&user).is_some_and(|person| !person.sessions.is_empty())
-    }
-
-    /// Everybody who is not offline.
+    /// Everybody who is not offline, wherever they are connected.
     pub(crate) fn presence(&self) -> Vec<PresenceChange> {
-        let state = self.state();
-        let people = state.people.iter().map(|(user, person)| (*user, person.devices.state()));
-        let present = people.filter(|(_, state)| *state != PresenceState::Offline);
-        present.map(|(user, state)| PresenceChange { user, state }).collect()
+        self.state().roster.present()
     }
 
     /// Live connections now, by transport.
@@ -216,28 +222,70 @@ impl Hub {
         (seen, (!missed).then_some(frames))
     }
 
-    /// Takes a signal of the bus.
-    pub(crate) fn receive(&self, signal: Signal) {
-        match signal {
-            Signal::Typing { user, room } => {
-                let frame = Frame::server(&ServerFrame::Typing { room, user });
-                self.ephemeral.push(Passing { room: Some(room), from: Some(user), frame });
-                self.state().wake(Audience::Room(room));
+    /// Where a person goes on who was told the position `seen`, perhaps by another node, and what
+    /// they may not know. `None`: they must be told everybody's presence.
+    pub(crate) fn ephemeral_resume(&self, viewer: &Viewer, seen: u64) -> (u64, Option<Vec<Arc<Frame>>>) {
+        let mut frames = Vec::new();
+        let resumed = self.ephemeral.resume(seen, |passing| {
+            if viewer.hears(passing) {
+                frames.push(Arc::clone(&passing.frame));
             }
-            Signal::Presence { user, credential, state } => {
-                // Told with the others at the next tick.
-                if let Some(person) = self.state().people.get_mut(&user) {
-                    person.devices.declare(credential, state);
-                }
-            }
-            Signal::Revoked { user, credential } => {
-                self.end(user, ByeReason::SignedOut, |session| session.credential == credential);
-            }
-            Signal::Remaining { user, credentials } => {
-                self.end(user, ByeReason::SignedOut, |session| !credentials.contains(&session.credential));
-            }
-            Signal::Deactivated { user } => self.end(user, ByeReason::Deactivated, |_| true),
+        });
+        (resumed.seen, (!resumed.missed).then_some(frames))
+    }
+
+    /// Somebody is writing in a room.
+    pub(crate) fn typing(&self, user: UserId, room: RoomId) {
+        let frame = Frame::server(&ServerFrame::Typing { room, user });
+        self.ephemeral.push(Passing { room: Some(room), from: Some(user), frame }, now());
+        self.state().wake(Audience::Room(room));
+    }
+
+    /// Somebody says how they are on one of their devices. Told with other changes at the next tick.
+    pub(crate) fn declare(&self, user: UserId, credential: Credential, state: PresenceState) {
+        let mut hub = self.state();
+        if let Some(person) = hub.people.get_mut(&user) {
+            person.devices.declare(credential, state);
+            let level = person.devices.standing();
+            hub.roster.set_own(user, level);
         }
+    }
+
+    /// A session or token has ended.
+    pub(crate) fn revoked(&self, user: UserId, credential: Credential) {
+        self.end(user, ByeReason::SignedOut, |session| session.credential == credential);
+    }
+
+    /// An account was deactivated.
+    pub(crate) fn deactivated(&self, user: UserId) {
+        self.end(user, ByeReason::Deactivated, |_| true);
+    }
+
+    /// Of these people, or of all who are connected, the sessions and tokens that have open
+    /// connections and no longer count.
+    pub(crate) async fn ended(
+        &self,
+        users: Option<&HashSet<UserId>>,
+    ) -> Result<Vec<(UserId, Credential)>, Error> {
+        // What is held is noted before the database is asked: who comes in after that is let in by
+        // what the database said later.
+        let held = self.held(users);
+        let users: Vec<UserId> =
+            held.iter().map(|(user, _)| *user).collect::<HashSet<_>>().into_iter().collect();
+        let mut alive = HashSet::new();
+        for some in users.chunks(limits::RECHECK_PEOPLE) {
+            alive.extend(self.store.alive(some).await?);
+        }
+        Ok(held.into_iter().filter(|pair| !alive.contains(pair)).collect())
+    }
+
+    fn held(&self, users: Option<&HashSet<UserId>>) -> HashSet<(UserId, Credential)> {
+        let state = self.state();
+        let asked = |user: &UserId| users.is_none_or(|users| users.contains(user));
+        let people = state.people.iter().filter(|(user, _)| asked(user));
+        people
+            .flat_map(|(user, person)| person.sessions.iter().map(|session| (*user, session.credential)))
+            .collect()
     }
 
     fn end(&self, user: UserId, reason: ByeReason, which: impl Fn(&Session) -> bool) {
@@ -245,6 +293,25 @@ impl Hub {
             let ending = person.sessions.iter().filter(|session| which(session));
             ending.for_each(|session| session.end(Goodbye::forever(reason)));
         }
+    }
+
+    /// Another node says how people are there.
+    pub(crate) fn hear(&self, node: Uuid, people: &[Standing]) {
+        let now = Instant::now();
+        let mut state = self.state();
+        for standing in people {
+            state.roster.hear(node, standing.user, Level::new(standing.state, standing.live), now);
+        }
+    }
+
+    /// How the people are who are with this node.
+    pub(crate) fn standings(&self) -> Vec<Standing> {
+        self.state().roster.own().map(|(user, level)| standing(user, level)).collect()
+    }
+
+    /// The log's reader should look at the database now.
+    pub(crate) fn look(&self) {
+        self.look.notify_one();
     }
 
     /// Ends every connection, each with its own time to come back, and lets no other in.
@@ -276,30 +343,20 @@ impl Hub {
         }
     }
 
-    /// Tells changes of presence, and forgets people who are gone.
-    fn tick(&self) {
+    /// Tells changes of presence, and forgets people who are gone. Returns whose standing with this
+    /// node has changed.
+    fn tick(&self) -> Vec<Standing> {
         let mut state = self.state();
-        let now = Instant::now();
-        let mut changes = Vec::new();
-        let mut gone = Vec::new();
-        for (user, person) in &mut state.people {
-            person.devices.sweep(now, limits::OFFLINE_AFTER);
-            changes.extend(person.devices.news().map(|state| PresenceChange { user: *user, state }));
-            if person.sessions.is_empty() && person.devices.is_empty() {
-                gone.push(*user);
+        let news = state.sweep(Instant::now());
+        let changes = state.roster.news();
+        if !changes.is_empty() {
+            for changes in changes.chunks(limits::PRESENCE_CHANGES) {
+                let frame = Frame::server(&ServerFrame::Presence { full: false, changes: changes.to_vec() });
+                self.ephemeral.push(Passing { room: None, from: None, frame }, now());
             }
+            state.wake(Audience::Everyone);
         }
-        for user in gone {
-            state.forget(user);
-        }
-        if changes.is_empty() {
-            return;
-        }
-        for changes in changes.chunks(limits::PRESENCE_CHANGES) {
-            let frame = Frame::server(&ServerFrame::Presence { full: false, changes: changes.to_vec() });
-            self.ephemeral.push(Passing { room: None, from: None, frame });
-        }
-        state.wake(Audience::Everyone);
+        news
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -308,6 +365,24 @@ impl Hub {
 }
 
 impl State {
+    /// Looks whose grace is over and who is as they were not when the others were last told.
+    fn sweep(&mut self, now: Instant) -> Vec<Standing> {
+        let mut gone = Vec::new();
+        for (user, person) in &mut self.people {
+            person.devices.sweep(now, limits::OFFLINE_AFTER);
+            self.roster.set_own(*user, person.devices.standing());
+            if person.sessions.is_empty() && person.devices.is_empty() {
+                gone.push(*user);
+            }
+        }
+        self.roster.sweep(now, limits::BUS_STANDING_KEPT);
+        let news = self.roster.own_news().map(|(user, level)| standing(user, level)).collect();
+        for user in gone {
+            self.forget(user);
+        }
+        news
+    }
+
     fn wake(&self, audience: Audience) {
         match audience {
             Audience::Everyone => self.people.values().for_each(Person::wake),
@@ -391,6 +466,15 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.hub.leave(&self.session);
     }
+}
+
+fn standing(user: UserId, level: Level) -> Standing {
+    Standing { user, state: level.state(), live: level.is_live() }
+}
+
+/// Time since 1970 by this machine's clock.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Each is given a time of its own to come back, spread over longer the more there are.

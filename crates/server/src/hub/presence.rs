@@ -10,8 +10,6 @@ use switchback_storage::Credential;
 #[derive(Debug, Default)]
 pub(super) struct Devices {
     devices: HashMap<Credential, Device>,
-    /// What everybody was last told.
-    shown: Option<PresenceState>,
 }
 
 #[derive(Debug)]
@@ -56,26 +54,46 @@ impl Devices {
         self.devices.is_empty()
     }
 
-    /// Online on one device is online.
-    pub(super) fn state(&self) -> PresenceState {
-        let mut state = PresenceState::Offline;
-        for device in self.devices.values() {
-            match device.state {
-                PresenceState::Online => return PresenceState::Online,
-                other => state = other,
-            }
+    /// How their devices on this node are, taken together.
+    pub(super) fn standing(&self) -> Level {
+        let level = |device: &Device| Level::new(device.state, device.connections > 0);
+        self.devices.values().map(level).max().unwrap_or_default()
+    }
+}
+
+/// How much somebody is there, on one device or node: the most of all counts. A device without a
+/// connection is there until its grace is over, but what it last said yields to one that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Level {
+    #[default]
+    Offline,
+    WasAway,
+    WasOnline,
+    Away,
+    Online,
+}
+
+impl Level {
+    pub(super) const fn new(state: PresenceState, live: bool) -> Self {
+        match (state, live) {
+            (PresenceState::Offline, _) => Self::Offline,
+            (PresenceState::Away, false) => Self::WasAway,
+            (PresenceState::Online, false) => Self::WasOnline,
+            (PresenceState::Away, true) => Self::Away,
+            (PresenceState::Online, true) => Self::Online,
         }
-        state
     }
 
-    /// The state, if everybody was last told another.
-    pub(super) fn news(&mut self) -> Option<PresenceState> {
-        let state = self.state();
-        if self.shown.unwrap_or(PresenceState::Offline) == state {
-            return None;
+    pub(super) const fn state(self) -> PresenceState {
+        match self {
+            Self::Offline => PresenceState::Offline,
+            Self::WasAway | Self::Away => PresenceState::Away,
+            Self::WasOnline | Self::Online => PresenceState::Online,
         }
-        self.shown = Some(state);
-        Some(state)
+    }
+
+    pub(super) const fn is_live(self) -> bool {
+        matches!(self, Self::Away | Self::Online)
     }
 }
 
@@ -95,13 +113,24 @@ mod tests {
     fn online_on_one_device_is_online() {
         let mut devices = Devices::default();
         devices.connected(device(1));
-        assert_eq!(devices.news(), Some(PresenceState::Online));
+        assert_eq!(devices.standing(), Level::Online);
         devices.connected(device(2));
         devices.declare(device(1), PresenceState::Away);
-        assert_eq!(devices.news(), None);
+        assert_eq!(devices.standing(), Level::Online);
         devices.declare(device(2), PresenceState::Away);
-        assert_eq!(devices.news(), Some(PresenceState::Away));
-        assert_eq!(devices.news(), None, "told once");
+        assert_eq!(devices.standing(), Level::Away);
+    }
+
+    #[test]
+    fn a_device_that_is_there_says_more_than_one_that_was() {
+        let mut devices = Devices::default();
+        devices.connected(device(1));
+        devices.connected(device(2));
+        devices.declare(device(2), PresenceState::Away);
+        devices.disconnected(device(1), Instant::now());
+        assert_eq!(devices.standing(), Level::Away);
+        devices.disconnected(device(2), Instant::now());
+        assert_eq!(devices.standing(), Level::WasOnline, "both were there a moment ago");
     }
 
     #[test]
@@ -109,17 +138,16 @@ mod tests {
         let (mut devices, start) = (Devices::default(), Instant::now());
         devices.connected(device(1));
         devices.connected(device(1));
-        assert_eq!(devices.news(), Some(PresenceState::Online));
         devices.disconnected(device(1), start);
         devices.disconnected(device(1), start);
         devices.sweep(start + GRACE / 2, GRACE);
-        assert_eq!(devices.news(), None);
+        assert_eq!(devices.standing().state(), PresenceState::Online);
         devices.connected(device(1));
         devices.sweep(start + GRACE * 2, GRACE);
-        assert_eq!(devices.news(), None, "it came back");
+        assert_eq!(devices.standing(), Level::Online, "it came back");
         devices.disconnected(device(1), start);
         devices.sweep(start + GRACE, GRACE);
-        assert_eq!(devices.news(), Some(PresenceState::Offline));
+        assert_eq!(devices.standing(), Level::Offline);
         assert!(devices.is_empty());
     }
 
@@ -127,6 +155,6 @@ mod tests {
     fn a_device_that_never_connected_cannot_declare_anything() {
         let mut devices = Devices::default();
         devices.declare(device(1), PresenceState::Online);
-        assert_eq!(devices.state(), PresenceState::Offline);
+        assert_eq!(devices.standing(), Level::Offline);
     }
 }

@@ -1,15 +1,20 @@
-//! The one reader of the log's end: after each commit it encodes the new events once, brings
-//! memberships up to date, makes the events visible, and wakes whom they concern.
+//! The one reader of the log's end: it encodes new events once, brings memberships up to date, makes
+//! the events visible, and wakes whom they concern.
+//!
+//! It looks at the database when this process has committed something, when somebody asks it to,
+//! and once a second in any case. What another node's doorbell brings along is taken as it is if it
+//! goes on where memory ends; if not, the database fills the gap.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use switchback_core::UserId;
+use switchback_core::wire::node::Standing;
+use switchback_core::{Seq, UserId};
 use switchback_storage::{Error, LoggedEvent};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Hub;
-use crate::bus::Signal;
 use crate::limits;
 use crate::log::Entry;
 use crate::metrics::Metrics;
@@ -18,50 +23,109 @@ use crate::metrics::Metrics;
 pub(crate) struct Tail {
     hub: Arc<Hub>,
     metrics: Arc<Metrics>,
+    rings: mpsc::Receiver<Rung>,
+    neighbours: Arc<dyn Neighbours>,
+    /// How far the neighbours know that this process has written.
+    told: Seq,
+}
+
+/// Another node's doorbell.
+#[derive(Debug)]
+pub(crate) struct Rung {
+    /// The log has come this far.
+    pub(crate) head: Seq,
+    /// The events that end there, in order; none: look for yourself.
+    pub(crate) events: Vec<LoggedEvent>,
+}
+
+/// The other nodes, as far as the log's reader has something to tell them. Never waits.
+pub(crate) trait Neighbours: Send + Sync {
+    /// The log has come to `head`, and this process wrote some of it. `events`: those that end
+    /// there, in order, if they are at hand.
+    fn ring(&self, head: Seq, events: &[Arc<Entry>]);
+    /// How people are with this node has changed.
+    fn standings(&self, people: Vec<Standing>);
 }
 
 impl Tail {
-    /// Follows this hub's store.
-    pub(crate) fn new(hub: Arc<Hub>, metrics: Arc<Metrics>) -> Self {
-        Self { hub, metrics }
+    /// Follows this hub's store, and takes what comes over `rings`.
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        metrics: Arc<Metrics>,
+        rings: mpsc::Receiver<Rung>,
+        neighbours: Arc<dyn Neighbours>,
+    ) -> Self {
+        let told = hub.ring.head();
+        Self { hub, metrics, rings, neighbours, told }
     }
 
     /// Runs until `stop`.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut doorbell = self.hub.store.doorbell();
         let mut poll = tokio::time::interval(limits::HEAD_POLL);
         let mut presence = tokio::time::interval(limits::PRESENCE_EVERY);
         loop {
-            tokio::select! {
+            let done = tokio::select! {
                 () = stop.cancelled() => return,
-                // The store is closed: nothing comes any more.
-                rung = doorbell.changed() => if rung.is_err() { return },
-                _ = poll.tick() => {}
+                rung = doorbell.changed() => match rung {
+                    Ok(()) => self.catch_up().await,
+                    // The store is closed: nothing comes any more.
+                    Err(_) => return,
+                },
+                Some(rung) = self.rings.recv() => self.rung(rung).await,
+                () = self.hub.look.notified() => self.catch_up().await,
+                _ = poll.tick() => self.catch_up().await,
                 _ = presence.tick() => {
-                    self.hub.tick();
-                    continue;
+                    self.tick();
+                    Ok(())
                 }
-            }
-            if let Err(error) = self.catch_up().await {
+            };
+            if let Err(error) = done {
                 tracing::warn!(%error, "the log cannot be read; trying again");
                 tokio::time::sleep(limits::LOG_RETRY).await;
             }
         }
     }
 
+    fn tick(&self) {
+        let news = self.hub.tick();
+        if !news.is_empty() {
+            self.neighbours.standings(news);
+        }
+    }
+
+    /// Takes what another node has rung with, or reads what lies before it.
+    async fn rung(&mut self, rung: Rung) -> Result<(), Error> {
+        let head = self.hub.ring.head();
+        let news: Vec<LoggedEvent> =
+            rung.events.into_iter().filter(|logged| logged.event.seq > head).collect();
+        let expected = head + 1..=rung.head;
+        if !expected.is_empty() && news.iter().map(|logged| logged.event.seq).eq(expected) {
+            self.metrics.rung(true);
+            return self.take(news).await;
+        }
+        if rung.head > head {
+            self.metrics.rung(false);
+            return self.catch_up().await;
+        }
+        Ok(())
+    }
+
     /// Reads to the end of the log.
-    async fn catch_up(&self) -> Result<(), Error> {
+    async fn catch_up(&mut self) -> Result<(), Error> {
         loop {
             let head = self.hub.ring.head();
             let page = self.hub.store.events_after(head, limits::LOG_PAGE_EVENTS).await?;
             if page.events.is_empty() {
+                // The last page may have been read before its writer had rung.
+                self.tell(&[]);
                 return Ok(());
             }
             self.take(page.events).await?;
         }
     }
 
-    async fn take(&self, events: Vec<LoggedEvent>) -> Result<(), Error> {
+    async fn take(&mut self, events: Vec<LoggedEvent>) -> Result<(), Error> {
         let epoch = self.hub.epoch();
         let entries: Vec<_> = events.into_iter().map(|event| Arc::new(Entry::new(event, epoch))).collect();
         let changed: HashSet<UserId> = entries.iter().filter_map(|entry| entry.member).collect();
@@ -72,18 +136,24 @@ impl Tail {
             }
         }
         let accounts: HashSet<UserId> = entries.iter().filter_map(|entry| entry.account).collect();
-        let mut remaining = Vec::new();
-        for user in accounts {
-            // Another process (an admin command) may have ended sessions together with the change.
-            if self.hub.is_connected(user) {
-                remaining.push((user, self.hub.store.credentials(user).await?));
-            }
-        }
+        // Another process (an admin command) may have ended sessions together with the change.
+        let ended = if accounts.is_empty() { Vec::new() } else { self.hub.ended(Some(&accounts)).await? };
         self.metrics.published(entries.iter().map(|entry| entry.at));
         self.hub.publish(&entries);
-        for (user, credentials) in remaining {
-            self.hub.receive(Signal::Remaining { user, credentials });
+        self.tell(&entries);
+        for (user, credential) in ended {
+            self.hub.revoked(user, credential);
         }
         Ok(())
+    }
+
+    /// Tells the neighbours, if this process wrote any of it: what others wrote, they told.
+    fn tell(&mut self, entries: &[Arc<Entry>]) {
+        let written = *self.hub.store.doorbell().borrow();
+        if written > self.told {
+            let head = self.hub.ring.head();
+            self.neighbours.ring(head, entries);
+            self.told = written.max(head);
+        }
     }
 }

@@ -13,7 +13,6 @@ use switchback_core::{Handle, SessionId, TokenId, limits as bounds};
 use switchback_storage::{Credential, Error, Identity};
 
 use super::{Ops, Refusal};
-use crate::bus::Signal;
 use crate::{limits, secrets};
 
 /// From where somebody signs in.
@@ -86,8 +85,7 @@ impl Ops {
         let label = peer.label.chars().take(bounds::LABEL_CHARS).collect();
         let session = self.store().create_session(user.id, secret.hash, label).await?;
         // Of too many sessions the oldest has ended, and its open connections end with it.
-        let credentials = self.store().credentials(user.id).await?;
-        self.inner.bus.publish(Signal::Remaining { user: user.id, credentials });
+        self.inner.bus.credentials_ended(user.id).await?;
         let session = Some(SessionInfo { current: true, ..session });
         Ok(SignedIn { secret: secret.text, response: SessionResponse { user, session } })
     }
@@ -160,7 +158,7 @@ impl Ops {
         if !ended {
             return Err(Error::NotFound(what).into());
         }
-        self.inner.bus.publish(Signal::Revoked { user: caller.user.id, credential });
+        self.inner.bus.revoked(caller.user.id, credential);
         Ok(())
     }
 

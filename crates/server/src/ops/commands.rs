@@ -5,7 +5,6 @@ use switchback_core::wire::{Ack, Command};
 use switchback_storage::{Changed, Identity};
 
 use super::{Ops, Refusal};
-use crate::bus::Signal;
 
 impl Ops {
     /// Carries a command out. The answer comes after the commit; its `id` is the edge's to set.
@@ -33,7 +32,7 @@ impl Ops {
             Command::Typing { room } => self.typing(caller, room).await,
             Command::Presence { state } => {
                 let (user, credential) = (caller.user.id, caller.credential);
-                self.inner.bus.publish(Signal::Presence { user, credential, state });
+                self.inner.bus.declare(user, credential, state);
                 Ok(NOTHING)
             }
             Command::Ping => Ok(NOTHING),
@@ -50,7 +49,7 @@ impl Ops {
             }
         }
         if self.inner.limiters.is_typing_news(user, room) {
-            self.inner.bus.publish(Signal::Typing { user, room });
+            self.inner.bus.typing(user, room);
         }
         Ok(NOTHING)
     }

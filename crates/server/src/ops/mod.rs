@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 pub(crate) use access::{Peer, SignedIn};
 pub(crate) use refusal::Refusal;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Status};
 use crate::{Config, limits};
 use access::Touches;
 use limiter::Limiters;
@@ -72,6 +72,11 @@ impl Ops {
     /// Whether the database answers.
     pub(crate) async fn ping(&self) -> Result<(), Refusal> {
         Ok(self.store().ping().await?)
+    }
+
+    /// How the line to the other nodes is.
+    pub(crate) fn bus_status(&self) -> &Status {
+        self.inner.bus.status()
     }
 
     /// How the writer is doing.

@@ -7,7 +7,6 @@ use switchback_core::wire::{
 use switchback_storage::{Credential, Identity, UserChange};
 
 use super::{Ops, Refusal, is_self, require};
-use crate::bus::Signal;
 
 impl Ops {
     /// Everybody, deactivated people too.
@@ -47,7 +46,7 @@ impl Ops {
         let after = self.store().update_user(Some(caller.user.id), user, change).await?;
         if !after.active {
             // The log tells it too; this is what makes it happen before the answer.
-            self.inner.bus.publish(Signal::Deactivated { user });
+            self.inner.bus.deactivated(user);
         }
         Ok(after)
     }
@@ -71,9 +70,7 @@ impl Ops {
             Credential::Token(_) => None,
         };
         self.store().set_password(user, hash, keep).await?;
-        let remaining = self.store().credentials(user).await?;
-        self.inner.bus.publish(Signal::Remaining { user, credentials: remaining });
-        Ok(())
+        Ok(self.inner.bus.credentials_ended(user).await?)
     }
 
     /// The workspace.

@@ -37,7 +37,8 @@ pub(crate) struct TestServer {
     pub(crate) tls_reload: Option<TlsReload>,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
-    dir: TempDir,
+    /// With the database in it, where that is not a server's.
+    dir: Option<TempDir>,
 }
 
 #[derive(Clone)]
@@ -64,7 +65,17 @@ impl TestServer {
         let certificate = Certificate::new();
         let tls = wire.is_tls().then(|| certificate.write(dir.path()));
         let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
-        let config = Config { listen: "127.0.0.1:0".parse().unwrap(), tls, ..config };
+        let server = Self::on_over(store, Config { tls, ..config }, wire, certificate).await;
+        Self { dir: Some(dir), ..server }
+    }
+
+    /// On a store that others may share.
+    pub(crate) async fn on(store: Store, config: Config) -> Self {
+        Self::on_over(store, config, Wire::Http1, Certificate::new()).await
+    }
+
+    async fn on_over(store: Store, config: Config, wire: Wire, certificate: Certificate) -> Self {
+        let config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..config };
         let server = Server::bind(config, store.clone()).await.unwrap();
         let (address, tls_reload) = (server.local_addr(), server.tls_reload());
         let (stop, stopped) = oneshot::channel();
@@ -73,11 +84,11 @@ impl TestServer {
             stopped.await.unwrap_or_default();
         }));
         let (stop, running) = (Some(stop), Some(running));
-        Self { store, address, wire, certificate, tls_reload, stop, running, dir }
+        Self { store, address, wire, certificate, tls_reload, stop, running, dir: None }
     }
 
     pub(crate) fn dir(&self) -> &std::path::Path {
-        self.dir.path()
+        self.dir.as_ref().unwrap().path()
     }
 
     /// Asks the server to stop, as SIGTERM does.

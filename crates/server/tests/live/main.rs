@@ -7,6 +7,7 @@ mod delivery;
 mod host;
 mod http2;
 mod kit;
+mod nodes;
 mod stop;
 mod tls;
 mod wire;

@@ -1,5 +1,7 @@
 //! Sessions, tokens and invitations: who is this, and what gives them that right.
 
+use std::collections::HashSet;
+
 use switchback_core::UserId;
 use switchback_core::wire::{Invitation, SessionInfo, Timestamp, TokenInfo};
 
@@ -55,11 +57,17 @@ impl Store {
                    UNION ALL SELECT id, user_id, TRUE FROM tokens\
                    ) c JOIN users u ON u.id = c.user_id WHERE u.id = $1 AND u.active";
         let rows = self.reader().await?.all(sql, values![user, oldest_alive()]).await?;
-        let credential = |row: &Row| {
-            let is_token: bool = row.get("is_token")?;
-            Ok(if is_token { Credential::Token(row.get("id")?) } else { Credential::Session(row.get("id")?) })
-        };
         rows.iter().map(credential).collect()
+    }
+
+    /// Of these people, every session and token that still counts.
+    pub async fn alive(&self, users: &[UserId]) -> Result<HashSet<(UserId, Credential)>, Error> {
+        let sql = "SELECT c.id, c.is_token, c.user_id FROM (\
+                   SELECT id, user_id, FALSE AS is_token FROM sessions WHERE last_used_at > $1 \
+                   UNION ALL SELECT id, user_id, TRUE FROM tokens\
+                   ) c JOIN users u ON u.id = c.user_id WHERE u.active AND c.user_id IN ({keys})";
+        let rows = self.reader().await?.all_in(sql, values![oldest_alive()], users).await?;
+        rows.iter().map(|row| Ok((row.get("user_id")?, credential(row)?))).collect()
     }
 
     /// Invitations, newest first, at most `limits::INVITATIONS_LISTED`.
@@ -120,6 +128,11 @@ fn session(row: &Row) -> Result<SessionInfo, Error> {
         last_used_at: row.get("last_used_at")?,
         current: false,
     })
+}
+
+fn credential(row: &Row) -> Result<Credential, Error> {
+    let is_token: bool = row.get("is_token")?;
+    Ok(if is_token { Credential::Token(row.get("id")?) } else { Credential::Session(row.get("id")?) })
 }
 
 fn token(row: &Row) -> Result<TokenInfo, Error> {

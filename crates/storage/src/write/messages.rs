@@ -48,7 +48,7 @@ impl Store {
 
     /// Marks a room as read up to a position, forward only and not beyond the head. `None`: it was.
     pub async fn mark_read(&self, user: UserId, room: RoomId, seq: Seq) -> Result<Option<Seq>, Error> {
-        self.write(move |tx| Box::pin(mark_read(tx, user, room, seq))).await
+        self.writer().mark_read(ReadMark { user, room, seq }).await
     }
 }
 
@@ -248,7 +248,17 @@ async fn react(tx: &mut Tx, reaction: NewReaction) -> Result<Changed, Error> {
     Ok(Changed { seq: Some(seq), message: messages::one(&mut tx.conn, id).await? })
 }
 
-async fn mark_read(tx: &mut Tx, user: UserId, room: RoomId, seq: Seq) -> Result<Option<Seq>, Error> {
+/// Up to where somebody has read in a room.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadMark {
+    pub(crate) user: UserId,
+    pub(crate) room: RoomId,
+    pub(crate) seq: Seq,
+}
+
+/// See [`Store::mark_read`].
+pub(crate) async fn mark_read(tx: &mut Tx, mark: ReadMark) -> Result<Option<Seq>, Error> {
+    let ReadMark { user, room, seq } = mark;
     Standing::of(&mut tx.conn, user, room).await?.member()?;
     let read_seq = seq.min(tx.seq());
     let sql = "UPDATE memberships SET read_seq = $3 WHERE room_id = $1 AND user_id = $2 AND read_seq < $3";

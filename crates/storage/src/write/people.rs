@@ -6,9 +6,9 @@ use switchback_core::{SessionId, UserId, WorkspaceName};
 use crate::db::values;
 use crate::kind::Kind;
 use crate::read::people;
-use crate::tx::{Entry, Tx, found, new_id};
+use crate::tx::{Entry, Tx, new_id};
 use crate::write::rooms::let_in;
-use crate::{Error, NewUser, SecretHash, Setup, Store, UserChange};
+use crate::{Error, NewUser, SecretHash, Setup, Store, UserChange, limits};
 
 impl Store {
     /// Makes an account, which is at once a member of the room of all.
@@ -124,14 +124,26 @@ async fn rename(tx: &mut Tx, actor: UserId, name: WorkspaceName) -> Result<Works
 
 async fn set_setup_secret(tx: &mut Tx, secret_hash: SecretHash) -> Result<(), Error> {
     not_set_up(tx).await?;
+    let mut hashes = secret_hash.to_vec();
+    hashes.extend(setup_hashes(tx).await?);
+    hashes.truncate(limits::SETUP_LINKS * size_of::<SecretHash>());
     let sql = "UPDATE workspace SET setup_hash = $1 WHERE id = 1";
-    tx.conn.run(sql, values![secret_hash]).await.map(drop)
+    tx.conn.run(sql, values![hashes]).await.map(drop)
+}
+
+/// The hashes of all links that work, newest first, one after the other.
+async fn setup_hashes(tx: &mut Tx) -> Result<Vec<u8>, Error> {
+    let row = tx.conn.one("SELECT setup_hash FROM workspace WHERE id = 1", values![]).await?;
+    Ok(row.get::<Option<Vec<u8>>>("setup_hash")?.unwrap_or_default())
 }
 
 async fn set_up(tx: &mut Tx, setup: Setup) -> Result<User, Error> {
     not_set_up(tx).await?;
-    let sql = "UPDATE workspace SET setup_hash = NULL WHERE setup_hash = $1 RETURNING id";
-    found(tx.conn.maybe(sql, values![setup.secret_hash]).await?, "set-up link")?;
+    let hashes = setup_hashes(tx).await?;
+    if !hashes.chunks(size_of::<SecretHash>()).any(|hash| hash == setup.secret_hash) {
+        return Err(Error::NotFound("set-up link"));
+    }
+    tx.conn.run("UPDATE workspace SET setup_hash = NULL WHERE id = 1", values![]).await?;
     let owner = create(tx, NewUser { role: Role::Owner, ..setup.owner }).await?;
     rename(tx, owner.id, setup.workspace).await?;
     Ok(owner)

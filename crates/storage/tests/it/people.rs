@@ -1,7 +1,7 @@
 //! Accounts, the last owner, set-up, the workspace.
 
 use switchback_core::wire::Role;
-use switchback_storage::{Error, Setup, UserChange};
+use switchback_storage::{Error, Setup, UserChange, limits};
 
 use crate::kit::{Team, handle, kinds, new_user, nobody, secret};
 
@@ -10,14 +10,18 @@ fn setup(secret_hash: switchback_storage::SecretHash) -> Setup {
 }
 
 #[tokio::test]
-async fn set_up_makes_the_owner_once_with_the_newest_secret() {
+async fn set_up_makes_the_owner_once_with_any_of_the_newest_secrets() {
     let team = Team::new().await;
-    let (old, new) = (secret(), secret());
-    team.store.set_setup_secret(old).await.unwrap();
-    team.store.set_setup_secret(new).await.unwrap();
-    assert!(matches!(team.store.set_up(setup(old)).await, Err(Error::NotFound(_))));
+    let secrets: Vec<_> = (0..=limits::SETUP_LINKS).map(|_| secret()).collect();
+    for secret in &secrets {
+        team.store.set_setup_secret(*secret).await.unwrap();
+    }
+    let (too_old, old, new) = (secrets[0], secrets[1], secrets[limits::SETUP_LINKS]);
+    for wrong in [too_old, secret()] {
+        assert!(matches!(team.store.set_up(setup(wrong)).await, Err(Error::NotFound(_))));
+    }
     assert!(team.store.needs_setup().await.unwrap());
-    let owner = team.store.set_up(setup(new)).await.unwrap();
+    let owner = team.store.set_up(setup(old)).await.unwrap();
     assert_eq!((owner.role, owner.handle.as_str()), (Role::Owner, "ada"));
     assert!(!team.store.needs_setup().await.unwrap());
     assert_eq!(team.store.workspace().await.unwrap().name, "Acme");

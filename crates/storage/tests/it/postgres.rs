@@ -6,9 +6,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::JoinAll;
+use sqlx::postgres::PgConnectOptions;
 use switchback_core::wire::{EventBody, RoomKind};
 use switchback_core::{Nonce, RoomId, Seq};
 use switchback_storage::{Database, Error, NewMessage, OpenError, OpenMode, Store};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::home::Home;
@@ -183,4 +185,38 @@ async fn a_server_that_is_not_there_is_named_without_its_password() {
     assert!(matches!(refused, OpenError::Connect { .. }), "{refused}");
     let text = refused.to_string();
     assert!(text.contains("127.0.0.1:1/chat") && !text.contains("s3cret"), "{text}");
+}
+
+/// Passes connections on to the test's own server, from a moment on.
+async fn listen_later(home: &Home, after: Duration) -> u16 {
+    let options: PgConnectOptions = home.address().parse().unwrap();
+    let server = (options.get_host().to_owned(), options.get_port());
+    let socket = TcpSocket::new_v4().unwrap();
+    // Bound, so that nobody else takes the port; not listening, so that nobody is let in.
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        tokio::time::sleep(after).await;
+        let listener = socket.listen(16).unwrap();
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let mut far = TcpStream::connect(server.clone()).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: set SWITCHBACK_TEST_POSTGRES"]
+async fn a_server_waits_at_its_start_for_a_database_that_comes_later() {
+    let home = Home::postgres().await;
+    let port = listen_later(&home, Duration::from_secs(2)).await;
+    let rest = home.address().split_once("://localhost").unwrap().1.to_owned();
+    let address: Database = format!("postgres://127.0.0.1:{port}{rest}").parse().unwrap();
+    let refused = Store::open_database(&address, OpenMode::Server).await;
+    assert!(matches!(refused, Err(OpenError::Connect { .. })), "somebody listens already");
+    let store = Store::open_patiently(&address).await.unwrap();
+    assert_eq!(store.head().await.unwrap(), 1);
+    store.close().await;
 }

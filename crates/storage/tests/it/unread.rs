@@ -1,8 +1,9 @@
 //! What is left to read: now, and as of a mark in the log.
 
+use futures_util::future::join_all;
 use switchback_core::wire::{EventBody, RoomKind};
 use switchback_core::{RoomId, Seq, UserId};
-use switchback_storage::Error;
+use switchback_storage::{Audience, Error};
 
 use crate::kit::{Team, message};
 
@@ -77,6 +78,43 @@ async fn a_mark_moves_forward_only_and_not_beyond_the_head() {
     assert_eq!(team.counts(bob, general).await, (1, 0));
     let closed = team.room(ada, RoomKind::Private, "closed").await;
     assert!(matches!(team.store.mark_read(bob, closed, 1).await, Err(Error::NotFound("room"))));
+}
+
+#[tokio::test]
+async fn marks_and_posts_at_once_are_each_done_once_and_numbered_without_gaps() {
+    let team = Team::new().await;
+    let ada = team.owner("ada").await;
+    let general = team.general(ada).await;
+    let mut people = Vec::new();
+    for number in 0..10 {
+        people.push(team.user(&format!("user{number}")).await);
+    }
+    let stranger = UserId::from_uuid(uuid::Uuid::nil());
+    let first = team.say(ada, general, "one").await.seq;
+    let head = team.store.head().await.unwrap();
+    let marks = people.iter().chain(&people).map(|user| team.store.mark_read(*user, general, first));
+    let posts = (0..10).map(|number| team.store.post_message(message(ada, general, &format!("{number}"))));
+    let refused = team.store.mark_read(stranger, general, first);
+    let (marked, posted, refused) = tokio::join!(join_all(marks), join_all(posts), refused);
+    assert!(matches!(refused, Err(Error::NotFound("room"))), "{refused:?}");
+    let mut seqs: Vec<Seq> = posted.into_iter().map(|posted| posted.unwrap().seq).collect();
+    let marked: Vec<_> = marked.into_iter().map(Result::unwrap).collect();
+    for (once, again) in marked[..10].iter().zip(&marked[10..]) {
+        assert!(once.is_some() != again.is_some(), "marked twice or not at all: {once:?}, {again:?}");
+    }
+    seqs.extend(marked.into_iter().flatten());
+    seqs.sort_unstable();
+    assert!(seqs.into_iter().eq(head + 1..=head + 20));
+    let events = team.all_events(head).await.events;
+    let told = events.iter().filter_map(|logged| match logged.event.body {
+        EventBody::ReadMarked { read_seq, .. } => Some((logged.audience, logged.event.actor, read_seq)),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.len(), 10);
+    for (audience, actor, read_seq) in told {
+        assert_eq!((audience, read_seq), (Audience::User(actor.unwrap()), first));
+    }
 }
 
 #[tokio::test]
