@@ -111,10 +111,14 @@ fn server(options: ServeOptions) -> Result<Config> {
     if let Some(url) = &public_url {
         url.parse::<switchback_client::Address>().context("public_url")?;
     }
+    let tls = tls(options.tls_cert, options.tls_key)?;
+    if tls.is_some() && public_url.as_deref().is_some_and(|url| url.starts_with("http:")) {
+        bail!("public_url begins with http://, but with tls_cert people come by https://");
+    }
     Ok(Config {
         listen: options.listen.unwrap_or(default.listen),
         public_url,
-        tls: tls(options.tls_cert, options.tls_key)?,
+        tls,
         trusted_proxies,
         drain,
         sign_ins_per_minute: at_least_one("sign_ins_per_minute", options.sign_ins_per_minute)?
@@ -209,6 +213,7 @@ mod tests {
             ("listen = ", "listen"),
             ("tls_cert = \"cert.pem\"", "tls_key"),
             ("tls_key = \"key.pem\"", "tls_cert"),
+            ("tls_cert = \"c\"\ntls_key = \"k\"\npublic_url = \"http://chat.example.org\"", "public_url"),
             ("bus = \"redis://here\"", "bus"),
             ("bus = \"nats://here\"", "database_url"),
         ];
