@@ -188,7 +188,7 @@ async fn a_server_that_is_not_there_is_named_without_its_password() {
 }
 
 /// Passes connections on to the test's own server, from a moment on.
-async fn listen_later(home: &Home, after: Duration) -> u16 {
+fn listen_later(home: &Home, after: Duration) -> u16 {
     let options: PgConnectOptions = home.address().parse().unwrap();
     let server = (options.get_host().to_owned(), options.get_port());
     let socket = TcpSocket::new_v4().unwrap();
@@ -211,7 +211,7 @@ async fn listen_later(home: &Home, after: Duration) -> u16 {
 #[ignore = "needs PostgreSQL: set SWITCHBACK_TEST_POSTGRES"]
 async fn a_server_waits_at_its_start_for_a_database_that_comes_later() {
     let home = Home::postgres().await;
-    let port = listen_later(&home, Duration::from_secs(2)).await;
+    let port = listen_later(&home, Duration::from_secs(2));
     let rest = home.address().split_once("://localhost").unwrap().1.to_owned();
     let address: Database = format!("postgres://127.0.0.1:{port}{rest}").parse().unwrap();
     let refused = Store::open_database(&address, OpenMode::Server).await;
