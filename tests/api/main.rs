@@ -17,3 +17,4 @@ mod moving;
 mod revocation;
 mod startup;
 mod stop;
+mod tls;

@@ -30,7 +30,9 @@ const BINARY: &str = "SWITCHBACK_BINARY";
 const TEST_POSTGRES: &str = "SWITCHBACK_TEST_POSTGRES";
 
 const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
-const BROWSER_TOOLS: &[Tool] = &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY];
+const BROWSER_TOOLS: &[Tool] =
+    &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY, tools::OPENSSL];
+const PROXY_TOOLS: &[Tool] = &[tools::CC, tools::NGINX, tools::CADDY, tools::HAPROXY, tools::APACHE];
 const PICTURE_TOOLS: &[Tool] =
     &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::EMOJI_FONT, tools::TEXT_FONT];
 
@@ -65,6 +67,13 @@ pub(crate) const ALL: &[Step] = &[
         tools: &[tools::CC, tools::POSTGRES, tools::NATS],
         after: None,
         run: postgres,
+    },
+    Step {
+        name: "proxies",
+        about: "the operations page's examples in nginx, Caddy, HAProxy and Apache",
+        tools: PROXY_TOOLS,
+        after: None,
+        run: proxies,
     },
     Step { name: "release", about: "the release build", tools: &[tools::CC], after: None, run: release },
     Step {
@@ -108,7 +117,9 @@ fn fmt() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    run(root(), &cargo(), &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    run(root(), &cargo(), &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    // Not among all targets: a plain `cargo test` leaves it out.
+    run(root(), &cargo(), &["clippy", "--locked", "--workspace", "--test", "proxies", "--", "-D", "warnings"])
 }
 
 fn rust() -> Result<()> {
@@ -136,6 +147,12 @@ fn in_postgres(tests: &[&str]) -> Result<()> {
     args.extend(tests);
     let server = [(TEST_POSTGRES, "postgres://localhost/postgres".as_ref())];
     run_with(root(), "pg_virtualenv", &args, &server)
+}
+
+/// More tests at once than cores: most of them wait.
+fn proxies() -> Result<()> {
+    let args = ["test", "--locked", "--workspace", "--test", "proxies", "--", "--test-threads", "8"];
+    run(root(), &cargo(), &args)
 }
 
 fn release() -> Result<()> {

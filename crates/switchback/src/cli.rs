@@ -113,6 +113,13 @@ pub(crate) struct ServeOptions {
     /// [default: taken from each request]
     #[arg(long, env = "SWITCHBACK_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Certificate in PEM (the server's own first, then those that signed it): serves HTTPS, without
+    /// a proxy; read again on SIGHUP [default: none, plain HTTP]
+    #[arg(long, env = "SWITCHBACK_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key in PEM; read again on SIGHUP [default: none]
+    #[arg(long, env = "SWITCHBACK_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Proxies whose X-Forwarded-For is believed: addresses or ranges, separated by commas
     /// [default: loopback, `127.0.0.0/8,::1`]
     #[arg(long, env = "SWITCHBACK_TRUSTED_PROXIES", value_name = "RANGES", value_delimiter = ',')]
@@ -336,6 +343,8 @@ mod tests {
             ("--database-url", "SWITCHBACK_DATABASE_URL", "a file in"),
             ("--listen", "SWITCHBACK_LISTEN", "127.0.0.1:8080"),
             ("--public-url", "SWITCHBACK_PUBLIC_URL", "each request"),
+            ("--tls-cert", "SWITCHBACK_TLS_CERT", "none, plain HTTP"),
+            ("--tls-key", "SWITCHBACK_TLS_KEY", "none"),
             ("--trusted-proxies", "SWITCHBACK_TRUSTED_PROXIES", "127.0.0.0/8,::1"),
             ("--drain-seconds", "SWITCHBACK_DRAIN_SECONDS", "10"),
             ("--log", "SWITCHBACK_LOG", "info"),

@@ -11,6 +11,7 @@ mod progress;
 mod remote;
 mod serve;
 mod settings;
+mod signals;
 mod transfer;
 
 use std::io::Write as _;
