@@ -219,8 +219,8 @@ async fn neighbours_hear_of_each_other(home: &BusHome, name: &str) {
     assert!(present.contains(&json!({"user": bob.id, "state": "online"})), "{present:?}");
 
     // A secret that is taken back here closes what is open there.
-    let token = a.store.tokens(bob.id).await.unwrap()[0].id;
-    let request = http::Request::delete(format!("/api/v1/tokens/{token}"))
+    let id = a.store.tokens(bob.id).await.unwrap()[0].id;
+    let request = http::Request::delete(format!("/api/v1/tokens/{id}"))
         .header("host", "test")
         .header("authorization", format!("Bearer {}", bob.token))
         .body(Full::default())
@@ -312,8 +312,8 @@ async fn a_bus_that_is_away_costs_latency_only() {
         assert!(said.elapsed() < A_LOOK, "{:?}", said.elapsed());
     }
     // Nobody can tell the other node, so it asks.
-    let token = nodes[0].store.tokens(bob.id).await.unwrap()[0].id;
-    nodes[0].store.end_token(bob.id, token).await.unwrap();
+    let id = nodes[0].store.tokens(bob.id).await.unwrap()[0].id;
+    nodes[0].store.end_token(bob.id, id).await.unwrap();
     assert_eq!(there.next_of("bye").await["reason"], "signed_out");
 
     nats.run();
