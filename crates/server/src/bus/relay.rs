@@ -83,10 +83,7 @@ impl<C: Carrier> Relay<C> {
     /// Until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let (recheck, status) = (Arc::clone(&self.recheck), Arc::clone(&self.status));
-        let every = || match status.stats().connected {
-            true => limits::RECHECK_EVERY,
-            false => limits::RECHECK_WITHOUT_BUS,
-        };
+        let every = || if status.is_up() { limits::RECHECK_EVERY } else { limits::RECHECK_WITHOUT_BUS };
         tokio::select! {
             () = stop.cancelled() => {}
             never = self.keep_open() => match never {},
