@@ -99,6 +99,8 @@ pub const BUS_RINGS: usize = 64;
 pub const BUS_EVENTS_BYTES: usize = 64 * 1024;
 /// Largest message over NATS, in bytes (a NATS server takes 1 MiB by default).
 pub const NATS_MESSAGE_BYTES: usize = 256 * 1024;
+/// A NATS server that takes less than this in one message cannot carry a bus.
+pub const NATS_MESSAGE_LEAST_BYTES: usize = 1_024;
 /// NATS messages that wait to be read; one more is lost, which is noticed.
 pub const NATS_WAITING: usize = 8_192;
 /// How long connecting to the bus may take.

@@ -164,7 +164,10 @@ impl Bus {
 impl Neighbours for Bus {
     fn ring(&self, head: Seq, events: &[Arc<Entry>]) {
         if let Some(outbox) = &self.outbox {
-            outbox.put(Outgoing::Head(head, events.to_vec()));
+            // What would not be sent need not wait.
+            let bytes: usize = events.iter().map(|entry| entry.frame.json.len()).sum();
+            let events = if bytes <= limits::BUS_EVENTS_BYTES { events.to_vec() } else { Vec::new() };
+            outbox.put(Outgoing::Head(head, events));
         }
     }
 

@@ -41,8 +41,6 @@ impl Nats {
 impl Carrier for Nats {
     type Line = NatsLine;
 
-    const MESSAGE_BYTES: usize = limits::NATS_MESSAGE_BYTES;
-
     async fn open(&self) -> Result<NatsLine, LineError> {
         let (tell, events) = mpsc::channel(EVENTS_WAITING);
         let servers: Vec<ServerAddr> = self.address.servers().to_vec();
@@ -68,6 +66,13 @@ impl Carrier for Nats {
 }
 
 impl Line for NatsLine {
+    fn message_bytes(&self) -> usize {
+        self.client
+            .server_info()
+            .max_payload
+            .clamp(limits::NATS_MESSAGE_LEAST_BYTES, limits::NATS_MESSAGE_BYTES)
+    }
+
     async fn send(&mut self, message: String) -> Result<(), LineError> {
         Ok(self.client.publish(self.subject.clone(), message.into()).await?)
     }

@@ -32,15 +32,15 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     /// One open line.
     type Line: Line;
 
-    /// Largest message, in bytes.
-    const MESSAGE_BYTES: usize;
-
     /// Opens a line to all nodes of the workspace, this one included.
     fn open(&self) -> impl Future<Output = Result<Self::Line, LineError>> + Send;
 }
 
 /// An open line. After an error it is of no more use.
 pub(crate) trait Line: Send {
+    /// Largest message, in bytes.
+    fn message_bytes(&self) -> usize;
+
     /// Tells all nodes. Delivery is at most once.
     fn send(&mut self, message: String) -> impl Future<Output = Result<(), LineError>> + Send;
 
@@ -105,6 +105,7 @@ impl<C: Carrier> Relay<C> {
             if lasted >= limits::BUS_RETRY_MAX {
                 pause = limits::BUS_RETRY_MIN;
             }
+            self.hub.hears_others(false);
             if self.status.down() {
                 self.recheck.everybody();
                 tracing::warn!(%error, home = self.status.home(), "the bus is away; other nodes hear of events within a second");
@@ -119,6 +120,7 @@ impl<C: Carrier> Relay<C> {
     async fn open(&mut self) -> Result<C::Line, LineError> {
         let line = tokio::time::timeout(limits::BUS_CONNECT, self.carrier.open()).await??;
         self.status.up();
+        self.hub.hears_others(true);
         tracing::info!(home = self.status.home(), node = %self.node, "the bus is there");
         Ok(line)
     }
@@ -191,7 +193,7 @@ impl<C: Carrier> Relay<C> {
         line: &mut C::Line,
         outgoing: impl IntoIterator<Item = Outgoing>,
     ) -> Result<(), LineError> {
-        for message in Packer::new(self.node, C::MESSAGE_BYTES).pack(outgoing) {
+        for message in Packer::new(self.node, line.message_bytes()).pack(outgoing) {
             tokio::time::timeout(limits::BUS_SEND, line.send(message)).await??;
             self.status.sent();
         }
@@ -295,8 +297,6 @@ mod tests {
     impl Carrier for Breaking {
         type Line = Broken;
 
-        const MESSAGE_BYTES: usize = limits::NATS_MESSAGE_BYTES;
-
         async fn open(&self) -> Result<Broken, LineError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             Ok(Broken)
@@ -304,6 +304,10 @@ mod tests {
     }
 
     impl Line for Broken {
+        fn message_bytes(&self) -> usize {
+            limits::NATS_MESSAGE_BYTES
+        }
+
         async fn send(&mut self, _: String) -> Result<(), LineError> {
             Err("you may not".into())
         }
@@ -322,9 +326,6 @@ mod tests {
     impl Carrier for Slow {
         type Line = Echo;
 
-        /// So small that few frames fit in.
-        const MESSAGE_BYTES: usize = 512;
-
         async fn open(&self) -> Result<Echo, LineError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             let (say, hear) = mpsc::unbounded_channel();
@@ -333,6 +334,11 @@ mod tests {
     }
 
     impl Line for Echo {
+        /// So small that few frames fit in.
+        fn message_bytes(&self) -> usize {
+            512
+        }
+
         async fn send(&mut self, message: String) -> Result<(), LineError> {
             tokio::time::sleep(Duration::from_millis(100)).await;
             Ok(self.0.send(message)?)
@@ -352,8 +358,6 @@ mod tests {
     impl Carrier for Dead {
         type Line = Swallowing;
 
-        const MESSAGE_BYTES: usize = limits::NATS_MESSAGE_BYTES;
-
         async fn open(&self) -> Result<Swallowing, LineError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             Ok(Swallowing)
@@ -361,6 +365,10 @@ mod tests {
     }
 
     impl Line for Swallowing {
+        fn message_bytes(&self) -> usize {
+            limits::NATS_MESSAGE_BYTES
+        }
+
         async fn send(&mut self, _: String) -> Result<(), LineError> {
             Ok(())
         }
