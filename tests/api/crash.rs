@@ -109,7 +109,7 @@ async fn prove(who: &Account, acks: &HashMap<String, u64>) {
     }
 }
 
-async fn whole_log(who: &Account) -> Vec<Value> {
+pub(crate) async fn whole_log(who: &Account) -> Vec<Value> {
     let path = format!("/chat?after={}", who.origin().await);
     let mut socket = WebSocket::open(who.address, &path, &who.authorization()).await;
     let mut log = Vec::new();

@@ -14,8 +14,10 @@ mod handshake;
 mod health;
 mod hostile;
 mod kit;
+mod moving;
 mod revocation;
 #[path = "../shared/script.rs"]
 mod script;
 mod startup;
 mod stop;
+mod tls;

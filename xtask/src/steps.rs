@@ -31,7 +31,9 @@ const BINARY: &str = "SWITCHBACK_BINARY";
 const TEST_POSTGRES: &str = "SWITCHBACK_TEST_POSTGRES";
 
 const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
-const BROWSER_TOOLS: &[Tool] = &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY];
+const BROWSER_TOOLS: &[Tool] =
+    &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY, tools::OPENSSL];
+const PROXY_TOOLS: &[Tool] = &[tools::CC, tools::NGINX, tools::CADDY, tools::HAPROXY, tools::APACHE];
 const COMPOSE_TOOLS: &[Tool] =
     &[tools::CC, tools::DOCKER, tools::DOCKER_COMPOSE, tools::DEBOOTSTRAP, tools::IPROUTE, tools::NAMESPACES];
 const PICTURE_TOOLS: &[Tool] =
@@ -64,10 +66,17 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "postgres",
-        about: "the store's tests once more, on a PostgreSQL of their own, and several servers on it",
+        about: "the store's tests once more, on a PostgreSQL of their own, several servers on it, and moving to it",
         tools: &[tools::CC, tools::POSTGRES, tools::NATS],
         after: None,
         run: postgres,
+    },
+    Step {
+        name: "proxies",
+        about: "the operations page's examples in nginx, Caddy, HAProxy and Apache",
+        tools: PROXY_TOOLS,
+        after: None,
+        run: proxies,
     },
     Step { name: "release", about: "the release build", tools: &[tools::CC], after: None, run: release },
     Step {
@@ -119,7 +128,7 @@ fn fmt() -> Result<()> {
 
 /// "All targets" leaves out the tests that `cargo test` leaves out.
 fn clippy() -> Result<()> {
-    for targets in [&["--all-targets"][..], &["--test", "compose"]] {
+    for targets in [&["--all-targets"][..], &["--test", "compose", "--test", "proxies"]] {
         let args = [&["clippy", "--locked", "--workspace"], targets, &["--", "-D", "warnings"]].concat();
         run(root(), &cargo(), &args)?;
     }
@@ -134,11 +143,13 @@ fn rust() -> Result<()> {
 /// would be compiled once more.
 fn postgres() -> Result<()> {
     let it = ["--test", "it", "--", "--include-ignored"];
-    let writer = ["--lib", "--", "--include-ignored", "writer::"];
+    let units = ["--lib", "--", "--include-ignored", "writer::", "transfer::"];
     let nodes = ["--test", "live", "--", "--ignored", "nodes::"];
+    let moving = ["--test", "api", "--", "--ignored", "moving::"];
     in_postgres(&it)?;
-    in_postgres(&writer)?;
-    in_postgres(&nodes)
+    in_postgres(&units)?;
+    in_postgres(&nodes)?;
+    in_postgres(&moving)
 }
 
 /// Tests beside a cluster that is made for them; its address is in the variables that begin with PG.
@@ -149,6 +160,12 @@ fn in_postgres(tests: &[&str]) -> Result<()> {
     args.extend(tests);
     let server = [(TEST_POSTGRES, "postgres://localhost/postgres".as_ref())];
     run_with(root(), "pg_virtualenv", &args, &server)
+}
+
+/// More tests at once than cores: most of them wait.
+fn proxies() -> Result<()> {
+    let args = ["test", "--locked", "--workspace", "--test", "proxies", "--", "--test-threads", "8"];
+    run(root(), &cargo(), &args)
 }
 
 fn release() -> Result<()> {

@@ -88,12 +88,33 @@ pub(crate) const HAPROXY: Tool = Tool {
     least: ANY,
     source: Source::Debian(&["haproxy"]),
 };
+/// Debian starts it as a service when it is installed; the tests run one of their own and need none.
+pub(crate) const APACHE: Tool = Tool {
+    name: "Apache",
+    probe: Probe::Program(&["apache2"], &["-v"]),
+    least: (2, 4),
+    source: Source::Debian(&["apache2"]),
+};
+/// As with Apache: its service is not needed.
+pub(crate) const CADDY: Tool = Tool {
+    name: "Caddy",
+    probe: Probe::Program(&["caddy"], &["version"]),
+    least: (2, 6),
+    source: Source::Debian(&["caddy"]),
+};
 /// With Debian's helper that makes a cluster for one command and takes it away again.
 pub(crate) const POSTGRES: Tool = Tool {
     name: "PostgreSQL",
     probe: Probe::Prints("sh", &["-c", "command -v pg_virtualenv && ls /usr/lib/postgresql/*/bin/postgres"]),
     least: ANY,
     source: Source::Debian(&["postgresql"]),
+};
+/// Makes the certificate of a first day with TLS.
+pub(crate) const OPENSSL: Tool = Tool {
+    name: "OpenSSL",
+    probe: Probe::Program(&["openssl"], &["version"]),
+    least: (1, 1),
+    source: Source::Debian(&["openssl"]),
 };
 /// The bus of several servers.
 pub(crate) const NATS: Tool = Tool {

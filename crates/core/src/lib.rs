@@ -20,4 +20,4 @@ pub mod wire;
 
 pub use cursor::{Cursor, Epoch, Seq};
 pub use ids::{InvitationId, MessageId, Nonce, RoomId, SessionId, TokenId, UserId};
-pub use text::{DisplayName, Emoji, Handle, MessageBody, Password, RoomName, Topic, WorkspaceName};
+pub use text::{DisplayName, Emoji, Handle, Label, MessageBody, Password, RoomName, Topic, WorkspaceName};

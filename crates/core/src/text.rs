@@ -147,6 +147,11 @@ text_type!(
     check_topic
 );
 text_type!(
+    /// What a token is for: one line.
+    Label,
+    check_label
+);
+text_type!(
     /// What somebody wrote, as Markdown: not blank, at most [`limits::MESSAGE_BODY_BYTES`]. Line
     /// ends are `\n`, trailing white space is cut.
     MessageBody,
@@ -168,6 +173,7 @@ shown!(DisplayName);
 shown!(WorkspaceName);
 shown!(RoomName);
 shown!(Topic);
+shown!(Label);
 shown!(Emoji);
 hidden!(MessageBody);
 hidden!(Password);
@@ -210,6 +216,10 @@ fn check_topic(text: &str) -> Result<String, BadText> {
         return Ok(String::new());
     }
     one_line(text, limits::TOPIC_CHARS)
+}
+
+fn check_label(text: &str) -> Result<String, BadText> {
+    one_line(text, limits::LABEL_CHARS)
 }
 
 fn check_message_body(text: &str) -> Result<String, BadText> {

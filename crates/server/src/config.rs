@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::bus::BusHome;
-use crate::limits;
+use crate::{TlsFiles, limits};
 
 /// Settings of one server.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct Config {
     /// The address people type (`https://chat.example.org`), for links and the origin check. `None`:
     /// taken from each request's `Host` and `X-Forwarded-Proto`.
     pub public_url: Option<String>,
+    /// Encrypts the server's own port. `None`: plain HTTP, for this machine or behind a proxy.
+    pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` tells the peer's address (for rate limits on sign-in).
     pub trusted_proxies: Vec<AddressRange>,
     /// On a planned stop, how long open connections are waited for; at most `limits::DRAIN_MAX`.
@@ -38,6 +40,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: None,
+            tls: None,
             trusted_proxies: vec![
                 AddressRange { address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), prefix: 8 },
                 AddressRange { address: IpAddr::V6(std::net::Ipv6Addr::LOCALHOST), prefix: 128 },

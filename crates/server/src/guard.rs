@@ -1,9 +1,11 @@
-//! The socket under every connection, watched for peers that hold it open and do nothing.
+//! Two watches over a connection, for peers that hold it open and do nothing.
 //!
-//! * Nothing is accepted by the peer although bytes wait for it, for `limits::NO_PROGRESS`: cut.
-//!   This is the one rule for slow readers, whatever the transport.
-//! * The first bytes of a request do not come within `limits::HEADER_TIMEOUT`: cut. hyper's own
-//!   header timeout begins only when it knows which HTTP version is spoken.
+//! * [`Guarded`], around the socket: nothing is accepted by the peer although bytes wait for it, for
+//!   `limits::NO_PROGRESS`: cut. This is the one rule for slow readers, whatever the transport. It
+//!   stands below TLS, whose buffer would take bytes without any progress.
+//! * [`Prompt`], around what HTTP is read from: the first bytes of a request do not come within
+//!   `limits::HEADER_TIMEOUT`: cut. hyper's own header timeout begins only when it knows which HTTP
+//!   version is spoken. It stands above TLS, whose handshake has a limit of its own.
 //!
 //! Timers exist only while something is overdue; an idle connection has none.
 
@@ -12,38 +14,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Duration, Sleep, sleep};
 
 use crate::limits;
 
-/// A socket of which some progress is demanded.
+/// A stream that must take what is written to it.
 #[derive(Debug)]
-pub(crate) struct Guarded<S = TcpStream> {
+pub(crate) struct Guarded<S> {
     inner: S,
     stalled: Option<Pin<Box<Sleep>>>,
-    beginning: Option<Beginning>,
 }
-
-#[derive(Debug)]
-struct Beginning {
-    deadline: Pin<Box<Sleep>>,
-    missing_bytes: usize,
-}
-
-/// HTTP/2's preface (RFC 9113 3.4); no request of HTTP/1 that anybody sends is shorter.
-const BEGINNING_BYTES: usize = 24;
 
 impl<S> Guarded<S> {
-    pub(crate) fn new(inner: S) -> Self {
-        let deadline = Box::pin(sleep(limits::HEADER_TIMEOUT));
-        let beginning = Some(Beginning { deadline, missing_bytes: BEGINNING_BYTES });
-        Self { inner, stalled: None, beginning }
-    }
-
-    /// For a stream on which a request has been read already.
-    pub(crate) const fn under_way(inner: S) -> Self {
-        Self { inner, stalled: None, beginning: None }
+    pub(crate) const fn new(inner: S) -> Self {
+        Self { inner, stalled: None }
     }
 
     /// A write came to `outcome`. Progress ends the wait; a wait that is too long is an error.
@@ -66,19 +50,7 @@ fn timed_out(what: &str, after: Duration) -> Error {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        let this = &mut *self;
-        let before = buf.filled().len();
-        let outcome = Pin::new(&mut this.inner).poll_read(cx, buf);
-        let Some(beginning) = &mut this.beginning else { return outcome };
-        beginning.missing_bytes = beginning.missing_bytes.saturating_sub(buf.filled().len() - before);
-        if beginning.missing_bytes == 0 {
-            this.beginning = None;
-            return outcome;
-        }
-        if outcome.is_pending() && beginning.deadline.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(timed_out("no whole request came", limits::HEADER_TIMEOUT)));
-        }
-        outcome
+        Pin::new(&mut self.inner).poll_read(cx, buf)
     }
 }
 
@@ -113,6 +85,73 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 }
 
+/// A stream whose peer must begin to speak.
+#[derive(Debug)]
+pub(crate) struct Prompt<S> {
+    inner: S,
+    beginning: Option<Beginning>,
+}
+
+#[derive(Debug)]
+struct Beginning {
+    deadline: Pin<Box<Sleep>>,
+    missing_bytes: usize,
+}
+
+/// HTTP/2's preface (RFC 9113 3.4); no request of HTTP/1 that anybody sends is shorter.
+const BEGINNING_BYTES: usize = 24;
+
+impl<S> Prompt<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        let deadline = Box::pin(sleep(limits::HEADER_TIMEOUT));
+        Self { inner, beginning: Some(Beginning { deadline, missing_bytes: BEGINNING_BYTES }) }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Prompt<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut this.inner).poll_read(cx, buf);
+        let Some(beginning) = &mut this.beginning else { return outcome };
+        beginning.missing_bytes = beginning.missing_bytes.saturating_sub(buf.filled().len() - before);
+        if beginning.missing_bytes == 0 {
+            this.beginning = None;
+            return outcome;
+        }
+        if outcome.is_pending() && beginning.deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(timed_out("no whole request came", limits::HEADER_TIMEOUT)));
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Prompt<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 mod tests {
@@ -134,7 +173,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_for_whom_everything_waits_in_a_buffer_is_cut_off_too() {
         let (near, _far) = duplex(16);
-        let mut guarded = Guarded::under_way(tokio::io::BufWriter::new(near));
+        let mut guarded = Guarded::new(tokio::io::BufWriter::new(near));
         guarded.write_all(&[0; 100]).await.unwrap();
         let start = Instant::now();
         assert_eq!(guarded.flush().await.unwrap_err().kind(), ErrorKind::TimedOut);
@@ -159,22 +198,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_says_nothing_is_cut_off_and_one_that_spoke_may_be_silent() {
         let (near, mut far) = duplex(64);
-        let mut guarded = Guarded::new(near);
+        let mut prompt = Prompt::new(near);
         far.write_all(b"GET").await.unwrap();
         let mut buf = [0; 64];
-        assert_eq!(guarded.read(&mut buf).await.unwrap(), 3);
-        assert_eq!(guarded.read(&mut buf).await.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(prompt.read(&mut buf).await.unwrap(), 3);
+        assert_eq!(prompt.read(&mut buf).await.unwrap_err().kind(), ErrorKind::TimedOut);
 
         let (near, mut far) = duplex(64);
-        let mut guarded = Guarded::new(near);
+        let mut prompt = Prompt::new(near);
         far.write_all(&[b'x'; BEGINNING_BYTES]).await.unwrap();
-        assert_eq!(guarded.read(&mut buf).await.unwrap(), BEGINNING_BYTES);
-        let silent = tokio::time::timeout(limits::HEADER_TIMEOUT * 10, guarded.read(&mut buf)).await;
+        assert_eq!(prompt.read(&mut buf).await.unwrap(), BEGINNING_BYTES);
+        let silent = tokio::time::timeout(limits::HEADER_TIMEOUT * 10, prompt.read(&mut buf)).await;
         assert!(silent.is_err(), "still waiting, not cut");
-
-        let (near, _far) = duplex(64);
-        let mut guarded = Guarded::under_way(near);
-        let silent = tokio::time::timeout(limits::HEADER_TIMEOUT * 10, guarded.read(&mut buf)).await;
-        assert!(silent.is_err(), "it spoke before");
     }
 }

@@ -11,6 +11,7 @@
 //!
 //! Imports go along the arrows and never against them.
 
+mod accept;
 mod app;
 mod bus;
 mod chat;
@@ -22,10 +23,13 @@ pub mod limits;
 mod log;
 mod metrics;
 mod ops;
+mod pace;
 pub mod secrets;
 mod serve;
 mod text;
+mod tls;
 
 pub use bus::{BadBus, BusHome, NatsAddress};
 pub use config::{AddressRange, BadAddressRange, Config};
 pub use serve::{Server, StartError};
+pub use tls::{TlsError, TlsFiles, TlsReload};

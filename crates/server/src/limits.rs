@@ -12,6 +12,12 @@ pub const DESCRIPTORS_RESERVED: u64 = 128;
 pub const ACCEPT_BACKLOG: u32 = 4_096;
 /// Pause after a failed accept (no descriptors left), so that the loop does not spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A TLS handshake must be complete this long after the connection was accepted.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// TLS: bytes encrypted for a peer that does not take them yet.
+pub const TLS_SEND_BUFFER_BYTES: usize = 32 * 1024;
+/// The longest file with certificates or a key, in bytes.
+pub const TLS_FILE_BYTES: u64 = 1024 * 1024;
 /// A request's head must be complete this long after it began.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request's head, in bytes.
@@ -22,6 +28,9 @@ pub const HEADER_LINES: usize = 100;
 pub const HTTP2_STREAMS: u32 = 128;
 /// HTTP/2: bytes buffered per stream before it waits for the peer.
 pub const HTTP2_SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// HTTP/2: an answer goes out in pieces of this many bytes; one that waits for longer than
+/// [`NO_PROGRESS`] has its stream reset.
+pub const HTTP2_CHUNK_BYTES: usize = 8 * 1024;
 /// HTTP/2: time between pings on an idle connection, and how long their answer may take.
 pub const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// The body of a command by POST must be complete after this long.
@@ -90,6 +99,8 @@ pub const BUS_RINGS: usize = 64;
 pub const BUS_EVENTS_BYTES: usize = 64 * 1024;
 /// Largest message over NATS, in bytes (a NATS server takes 1 MiB by default).
 pub const NATS_MESSAGE_BYTES: usize = 256 * 1024;
+/// A NATS server that takes less than this in one message cannot carry a bus.
+pub const NATS_MESSAGE_LEAST_BYTES: usize = 1_024;
 /// NATS messages that wait to be read; one more is lost, which is noticed.
 pub const NATS_WAITING: usize = 8_192;
 /// How long connecting to the bus may take.
@@ -102,8 +113,8 @@ pub const BUS_RETRY_MIN: Duration = Duration::from_millis(100);
 pub const BUS_RETRY_MAX: Duration = Duration::from_secs(3);
 /// A node says this often that it is there, and listens for its own voice.
 pub const BUS_BEAT: Duration = Duration::from_secs(3);
-/// A line on which one's own voice was not heard for this long is dead.
-pub const BUS_SILENCE: Duration = Duration::from_secs(9);
+/// A line on which this many of one's own beats in a row did not come back is dead.
+pub const BUS_BEATS_UNHEARD: u32 = 3;
 /// A node says this often how all its people are.
 pub const BUS_STANDING_EVERY: Duration = Duration::from_secs(15);
 /// What a node says of its people wears off after this long: two of its times to say it may be lost.

@@ -1,34 +1,25 @@
-//! The server's life: bind, accept, serve, stop in good order.
+//! The server's life: bind, serve, stop in good order.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::Router;
-use axum::middleware::from_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use switchback_storage::Store;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
+use crate::accept::Acceptor;
 use crate::app::App;
 use crate::bus::{Bus, Lines};
 use crate::chat::Chat;
-use crate::guard::Guarded;
 use crate::hub::{Hub, Tail};
 use crate::metrics::Metrics;
 use crate::ops::{Ops, Refusal};
+use crate::tls::{Tls, TlsError, TlsReload};
 use crate::{Config, http, limits, text};
-
-/// The address of the socket's other end; behind a proxy, the proxy's.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +35,9 @@ pub enum StartError {
     /// The database could not be read or written.
     #[error("cannot start on this database: {0}")]
     Storage(#[from] Refusal),
+    /// Certificate and key cannot be used.
+    #[error("cannot start with TLS: {0}")]
+    Tls(#[from] TlsError),
 }
 
 /// A server that listens and does not serve yet.
@@ -53,6 +47,7 @@ pub struct Server {
     address: SocketAddr,
     setup_url: Option<String>,
     store: Store,
+    tls: Option<Arc<Tls>>,
     tail: Tail,
     lines: Lines,
 }
@@ -60,6 +55,10 @@ pub struct Server {
 impl Server {
     /// Binds the address and prepares everything; connections wait until [`Server::run`].
     pub async fn bind(config: Config, store: Store) -> Result<Self, StartError> {
+        let tls = match config.tls.clone() {
+            Some(files) => Some(Arc::new(Tls::new(files).await?)),
+            None => None,
+        };
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = listener(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -74,7 +73,7 @@ impl Server {
         let secret = app.ops.new_setup_secret().await?;
         let base_url = base_url(&app.config, address);
         let setup_url = secret.map(|secret| format!("{base_url}/setup/{secret}"));
-        Ok(Self { app, listener, address, setup_url, store, tail, lines })
+        Ok(Self { app, listener, address, setup_url, store, tls, tail, lines })
     }
 
     /// Where it listens.
@@ -85,6 +84,11 @@ impl Server {
     /// The address to open in a browser, without a slash at its end.
     pub fn base_url(&self) -> String {
         base_url(&self.app.config, self.address)
+    }
+
+    /// Has the certificate and key read again; `None` without TLS.
+    pub fn tls_reload(&self) -> Option<TlsReload> {
+        self.tls.clone().map(TlsReload)
     }
 
     /// The one-time address at which the owner's account is made; `None` once there is an owner.
@@ -108,7 +112,7 @@ impl Server {
         let graceful = GracefulShutdown::new();
         {
             // Dropped before the stop goes on: whoever is not accepted yet is refused at once.
-            let acceptor = Acceptor::new(&self.app, &graceful);
+            let acceptor = Acceptor::new(&self.app, self.tls, &graceful);
             tokio::select! {
                 () = acceptor.accept(self.listener) => {}
                 () = stop => {}
@@ -160,77 +164,6 @@ fn base_url(config: &Config, address: SocketAddr) -> String {
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
-}
-
-/// What every accepted connection needs.
-struct Acceptor<'g> {
-    router: Router,
-    http: Arc<auto::Builder<TokioExecutor>>,
-    graceful: &'g GracefulShutdown,
-    places: Arc<Semaphore>,
-}
-
-impl<'g> Acceptor<'g> {
-    fn new(app: &App, graceful: &'g GracefulShutdown) -> Self {
-        let places = Arc::new(Semaphore::new(app.config.connections.clamp(1, limits::CONNECTIONS)));
-        let router = http::router(app.clone()).layer(from_fn(http::one_host));
-        Self { router, http: Arc::new(protocol()), graceful, places }
-    }
-
-    async fn accept(&self, listener: TcpListener) {
-        loop {
-            // With every place taken, the next ones wait in the kernel's queue.
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
-            match listener.accept().await {
-                Ok((socket, peer)) => self.serve(socket, peer, place),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(limits::ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn serve(&self, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY was not set");
-        }
-        let peer = PeerAddress(peer.ip().to_canonical());
-        let router = self.router.clone().map_request(move |mut request: hyper::Request<_>| {
-            request.extensions_mut().insert(peer);
-            request
-        });
-        let (http, watcher) = (Arc::clone(&self.http), self.graceful.watcher());
-        tokio::spawn(async move {
-            let _place = place;
-            let service = TowerToHyperService::new(router);
-            let io = TokioIo::new(Guarded::new(socket));
-            let connection = http.serve_connection_with_upgrades(io, service).into_owned();
-            if let Err(error) = watcher.watch(connection).await {
-                tracing::debug!(%error, "a connection broke");
-            }
-        });
-    }
-}
-
-/// HTTP/1.1 and HTTP/2 on one port, every step of a request bounded.
-fn protocol() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits::HEADER_TIMEOUT)
-        .max_headers(limits::HEADER_LINES)
-        .max_buf_size(limits::HEADER_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits::HTTP2_STREAMS)
-        .max_header_list_size(u32::try_from(limits::HEADER_BYTES).unwrap_or(u32::MAX))
-        .max_send_buf_size(limits::HTTP2_SEND_BUFFER_BYTES)
-        .keep_alive_interval(limits::HTTP2_KEEP_ALIVE)
-        .keep_alive_timeout(limits::HTTP2_KEEP_ALIVE)
-        .enable_connect_protocol();
-    builder
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", SocketAddr::new(ip, address.port()))
 }

@@ -23,6 +23,17 @@ impl PostgresAddress {
     pub(crate) fn options(&self) -> PgConnectOptions {
         (*self.0).clone()
     }
+
+    /// Whether both name the same database in the same words.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let (one, other) = (&*self.0, &*other.0);
+        let options = |address: &PgConnectOptions| address.get_options().map(str::to_owned);
+        one.get_host() == other.get_host()
+            && one.get_port() == other.get_port()
+            && one.get_socket() == other.get_socket()
+            && one.get_database() == other.get_database()
+            && options(one) == options(other)
+    }
 }
 
 /// A database's address that cannot be understood.

@@ -99,6 +99,16 @@ pub enum OpenError {
         /// Where.
         path: PathBuf,
     },
+    /// A migration or restore into it was interrupted.
+    #[error(
+        "a migration or restore into {database} has not finished, so there is nothing to serve yet; run it again (it starts over), or {instead} to begin with an empty database"
+    )]
+    Unfinished {
+        /// Which.
+        database: String,
+        /// What to do for an empty database.
+        instead: String,
+    },
     /// No `PostgreSQL` answers there, or it lets us not in.
     #[error("cannot connect to the database {database}: {source}")]
     Connect {

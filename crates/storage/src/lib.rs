@@ -11,11 +11,15 @@
 //!
 //! Where to look: [`Store`] opens and closes; `write/` and `read/` hold its operations by subject;
 //! `db` is the only module that knows which database is behind a query, `sqlite` and `postgres` what
-//! is peculiar to each.
+//! is peculiar to each; `transfer` moves everything from one database to another.
 
 mod database;
 mod db;
 pub mod error;
+#[cfg(test)]
+#[path = "../tests/it/home.rs"]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
+mod home;
 mod kind;
 pub mod limits;
 mod place;
@@ -24,6 +28,7 @@ mod read;
 mod seed;
 mod sqlite;
 mod store;
+pub mod transfer;
 mod tx;
 pub mod types;
 mod write;

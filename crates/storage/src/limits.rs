@@ -35,6 +35,9 @@ pub const INVITATIONS_LISTED: usize = 500;
 
 /// A text for the other nodes, in bytes: `PostgreSQL` takes less than 8,000.
 pub const NOTIFY_BYTES: usize = 7_900;
+/// How long a text for the other nodes waits for others' texts to be committed: `NOTIFY` takes a lock
+/// of the whole server, which also other applications on it hold while they commit.
+pub const NOTIFY_LOCK: Duration = Duration::from_secs(3);
 /// Links to set up a workspace that work at once: each node prints one when it starts.
 pub const SETUP_LINKS: usize = 8;
 /// How long a server waits at its start for a `PostgreSQL` that is not there yet, and how often it tries.
@@ -53,3 +56,6 @@ pub const POSTGRES_STATEMENT: Duration = Duration::from_secs(12);
 pub const POSTGRES_ANSWER: Duration = Duration::from_secs(15);
 /// A reading connection that was idle this long is tried before it is used.
 pub const POSTGRES_TRY_AFTER: Duration = Duration::from_secs(1);
+/// How long connections of a server that was stopped may still be seen before a migration away from
+/// `PostgreSQL` takes them for a running one's.
+pub const TRANSFER_LEAVING: Duration = Duration::from_secs(2);

@@ -4,8 +4,8 @@
 //! and all of it is gone with the process. An acknowledgement must not stand for that, so the
 //! writer looks before each group. It costs one `stat`, which is little beside a sync.
 
-use std::fs::Metadata;
-use std::path::PathBuf;
+use std::fs::{File, Metadata};
+use std::path::{Path, PathBuf};
 
 use crate::Error;
 
@@ -26,7 +26,7 @@ impl Place {
         Self { path, file }
     }
 
-    pub(crate) fn path(&self) -> &std::path::Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -41,6 +41,11 @@ impl Place {
             "{path} is not the file any more that was opened: put it back, or restart the server"
         )))
     }
+}
+
+/// Whether an open file is the one at `path`.
+pub(crate) fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    Ok(id(&file.metadata()?) == id(&std::fs::metadata(path)?))
 }
 
 #[cfg(unix)]

@@ -12,9 +12,11 @@
 mod bulk;
 mod line;
 mod marks;
+mod transfer;
 
 use std::future::Future;
 use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
@@ -24,12 +26,13 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Row as _,
     SqlSafeStr as _, Transaction, raw_sql,
 };
-use switchback_core::Seq;
 use switchback_core::wire::Timestamp;
+use switchback_core::{Epoch, Seq};
 
 pub(crate) use bulk::post;
 pub use line::Line;
 pub(crate) use marks::mark_read;
+pub(crate) use transfer::UNFINISHED;
 
 use crate::{OpenError, PostgresAddress, limits};
 
@@ -40,11 +43,23 @@ const OLDEST_VERSION: i64 = 150_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     address: PostgresAddress,
+    /// Whose log it is that this process knows, once it knows.
+    log: Arc<OnceLock<Epoch>>,
 }
 
 impl Server {
-    pub(crate) const fn new(address: PostgresAddress) -> Self {
-        Self { address }
+    pub(crate) const fn address(&self) -> &PostgresAddress {
+        &self.address
+    }
+
+    pub(crate) fn new(address: PostgresAddress) -> Self {
+        Self { address, log: Arc::default() }
+    }
+
+    /// From now on, a connection that leads to another log (a backup was restored in its place) is
+    /// not used: its events are not those that go on after what this process and its clients have.
+    pub(crate) fn expect(&self, epoch: Epoch) {
+        self.log.get_or_init(|| epoch);
     }
 
     fn options(&self) -> PgConnectOptions {
@@ -57,6 +72,7 @@ impl Server {
         let connected = async {
             let mut conn = options.connect().await?;
             raw_sql(AssertSqlSafe(writer_settings())).execute(&mut conn).await?;
+            must_be_ours(&self.log, &mut conn).await?;
             Ok(conn)
         };
         within(limits::POSTGRES_CONNECT, connected).await
@@ -68,11 +84,18 @@ impl Server {
         let failed = |source| OpenError::Connect { database: self.address.to_string(), source };
         let mut conn = self.connect_writer().await.map_err(failed)?;
         self.must_be_suitable(&mut conn).await?;
+        self.must_be_finished(&mut conn).await?;
         if self.is_behind(&mut conn).await? {
             // Under an advisory lock; whoever comes second finds it done.
-            migrator().run_direct(None, &mut conn, false).await?;
+            self.migrate(&mut conn).await?;
         }
         Ok(conn)
+    }
+
+    /// Brings the schema up to date.
+    pub(crate) async fn migrate(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
+        migrator().run_direct(None, conn, false).await?;
+        Ok(())
     }
 
     async fn must_be_suitable(&self, conn: &mut PgConnection) -> Result<(), OpenError> {
@@ -100,7 +123,7 @@ impl Server {
     }
 
     /// Whether there are migrations to run. A schema from the future is refused.
-    async fn is_behind(&self, conn: &mut PgConnection) -> Result<bool, OpenError> {
+    pub(crate) async fn is_behind(&self, conn: &mut PgConnection) -> Result<bool, OpenError> {
         let known = migrator().iter().map(|migration| migration.version).max().unwrap_or_default();
         let found = schema_version(conn).await?.unwrap_or_default();
         if found > known {
@@ -111,16 +134,19 @@ impl Server {
 
     /// The connections that read. They are opened when they are first needed, and kept.
     pub(crate) fn readers(&self) -> PgPool {
+        let log = Arc::clone(&self.log);
         PgPoolOptions::new()
             .max_connections(limits::READERS)
             .acquire_timeout(limits::READER_WAIT)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            .after_connect(|conn, _| {
-                Box::pin(
-                    async move { raw_sql(AssertSqlSafe(reader_settings())).execute(conn).await.map(drop) },
-                )
+            .after_connect(move |conn, _| {
+                let log = Arc::clone(&log);
+                Box::pin(async move {
+                    raw_sql(AssertSqlSafe(reader_settings())).execute(&mut *conn).await?;
+                    must_be_ours(&log, conn).await
+                })
             })
             // Trying each time would cost each read a way there and back.
             .before_acquire(|conn, idle| {
@@ -162,6 +188,17 @@ fn reader_settings() -> String {
     )
 }
 
+async fn must_be_ours(log: &OnceLock<Epoch>, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let Some(ours) = log.get() else { return Ok(()) };
+    let sql = "SELECT epoch FROM log_head WHERE id = 1";
+    let found: Option<String> = sqlx::query_scalar(sql).fetch_optional(conn).await?;
+    if found.and_then(|found| found.parse().ok()) == Some(*ours) {
+        return Ok(());
+    }
+    let reason = "the database holds another log than before, perhaps a restored one: restart this server";
+    Err(sqlx::Error::Io(io::Error::other(reason)))
+}
+
 /// Every migration in order; what is listed here is never changed, only added to.
 fn migrator() -> Migrator {
     let init = include_str!("../../../migrations/postgres/0001_init.sql");
@@ -174,7 +211,8 @@ fn migrator() -> Migrator {
     )])
 }
 
-async fn schema_version(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
+/// The schema that a database has, if it has one of ours.
+pub(crate) async fn schema_version(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
     let sql = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
     if !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *conn).await? {
         return Ok(None);

@@ -52,7 +52,7 @@ async fn fill(tx: &mut Tx) -> Result<(), Error> {
 }
 
 /// Letters and digits from the hash of a fresh UUID, most of whose bits are random.
-fn new_epoch() -> String {
+pub(crate) fn new_epoch() -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let digest = Sha256::digest(new_id().as_bytes());
     digest

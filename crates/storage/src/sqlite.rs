@@ -11,7 +11,8 @@ use std::path::Path;
 use sqlx::error::DatabaseError;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, SqlSafeStr as _, SqliteConnection, SqlitePool};
 use switchback_core::Seq;
@@ -29,6 +30,28 @@ const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 /// Opens the connection that writes; makes the file if there is none.
 pub(crate) async fn connect_writer(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     writer_options(path).create_if_missing(true).connect().await
+}
+
+/// Opens what is there beside a running server, to copy it.
+pub(crate) async fn connect_beside(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    options(path).connect().await
+}
+
+/// Opens a file that nobody writes and that must stay as it is.
+pub(crate) async fn connect_unchanged(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    options(path).read_only(true).immutable(true).connect().await
+}
+
+/// Opens an empty file to be filled in one go. There is no way back in it: whoever fails throws it
+/// away. References are looked at once, at the end.
+pub(crate) async fn connect_filling(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    options(path)
+        .foreign_keys(false)
+        .journal_mode(SqliteJournalMode::Off)
+        .synchronous(SqliteSynchronous::Off)
+        .locking_mode(SqliteLockingMode::Exclusive)
+        .connect()
+        .await
 }
 
 /// Opens it again. An empty file in place of one that is gone would hide the loss.
@@ -78,9 +101,14 @@ fn migrator() -> Migrator {
     ])
 }
 
+/// The schema that this version knows.
+pub(crate) fn known_schema() -> i64 {
+    migrator().iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 /// Whether there are migrations to run. A schema from the future is refused.
 pub(crate) async fn is_behind(conn: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
-    let known = migrator().iter().map(|migration| migration.version).max().unwrap_or_default();
+    let known = known_schema();
     let found = schema_version(conn).await?.unwrap_or_default();
     if found > known {
         return Err(OpenError::NewerSchema { database: path.display().to_string(), found, known });
@@ -88,7 +116,8 @@ pub(crate) async fn is_behind(conn: &mut SqliteConnection, path: &Path) -> Resul
     Ok(found < known)
 }
 
-async fn schema_version(conn: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
+/// The schema that a database has, if it has one of ours.
+pub(crate) async fn schema_version(conn: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
     let tables: i64 =
         sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
             .fetch_one(&mut *conn)

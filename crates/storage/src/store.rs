@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::db::{Conn, Held, Origin, Readers, values};
 use crate::place::Place;
 use crate::postgres::{Line, Server};
+use crate::transfer::incoming;
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
 use crate::{Database, Error, OpenError, WriterStats, limits, postgres, seed, sqlite};
@@ -54,10 +55,13 @@ switchback.db-wal  the newest part of it, while a server runs or after it was ki
 switchback.db-shm  a scratch file of the same
 switchback.lock    empty; locked while a server runs, so that two cannot run on the same data
 
-The first two belong together: never copy, move or delete one without the other. For a backup,
-stop the server and copy switchback.db (and -wal, if it is there), or use
-`sqlite3 switchback.db \".backup copy.db\"` while it runs. The files hold private messages: keep
-this directory readable for the server's user only.
+The first two belong together: never copy, move or delete one without the other. For a backup, while
+a server runs or not: `switchback backup FILE --data-dir THIS_DIRECTORY`. To put it back:
+`switchback restore FILE --data-dir ANOTHER_DIRECTORY`. The files hold private messages: keep this
+directory readable for the server's user only.
+
+switchback.db.incoming, if it is here, is a migration or restore that has not finished: run it
+again, or remove the file.
 ";
 
 impl Store {
@@ -69,6 +73,7 @@ impl Store {
             OpenMode::Admin => None,
         };
         let path = data_dir.join(sqlite::FILE);
+        must_be_finished(&path)?;
         let mut conn = sqlite::connect_writer(&path).await?;
         if sqlite::is_behind(&mut conn, &path).await? {
             // Never under the feet of a running server.
@@ -118,7 +123,10 @@ impl Store {
         let head = seed::seed(&mut tx).await.map_err(database)?;
         let server = match &origin {
             Origin::Sqlite(_) => None,
-            Origin::Postgres(server) => Some(server.clone()),
+            Origin::Postgres(server) => {
+                server.expect(head.epoch);
+                Some(server.clone())
+            }
         };
         let writer = Writer::start(tx, head.seq, origin, lock);
         Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, writer, server }) })
@@ -217,7 +225,17 @@ async fn end(ended: Ended) -> Result<(), Error> {
     conn.close().await
 }
 
-fn make_directory(data_dir: &Path) -> Result<(), OpenError> {
+/// Not beside a database in the making: what would be opened in its place is an empty one.
+pub(crate) fn must_be_finished(path: &Path) -> Result<(), OpenError> {
+    let incoming = incoming::path_for(path);
+    if path.exists() || !incoming.exists() {
+        return Ok(());
+    }
+    let instead = format!("remove {}", incoming.display());
+    Err(OpenError::Unfinished { database: path.display().to_string(), instead })
+}
+
+pub(crate) fn make_directory(data_dir: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Directory { path: data_dir.to_owned(), source };
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -231,7 +249,7 @@ fn make_directory(data_dir: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn take_lock(data_dir: &Path) -> Result<File, OpenError> {
+pub(crate) fn take_lock(data_dir: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Directory { path: data_dir.to_owned(), source };
     let file = File::create(data_dir.join(LOCK_FILE)).map_err(failed)?;
     match file.try_lock() {

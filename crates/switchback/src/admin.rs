@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use switchback_core::wire::{Role, User};
-use switchback_core::{DisplayName, Handle, limits};
+use switchback_core::{DisplayName, Handle, Label};
 use switchback_server::secrets;
 use switchback_storage::{Error, NewUser, OpenMode, Store};
 
@@ -43,10 +43,7 @@ async fn create_user(args: CreateUserArgs) -> Result<()> {
 }
 
 async fn create_token(args: CreateTokenArgs) -> Result<()> {
-    let label = args.label.trim();
-    if label.is_empty() || label.chars().count() > limits::LABEL_CHARS {
-        bail!("--label: 1 to {} characters that say what the token is for", limits::LABEL_CHARS);
-    }
+    let label = Label::new(&args.label).context("--label")?;
     let secret = secrets::new_secret();
     let store = open(&args.data).await?;
     let made = async {
@@ -54,7 +51,10 @@ async fn create_token(args: CreateTokenArgs) -> Result<()> {
         if !user.active {
             bail!("@{} is deactivated", user.handle);
         }
-        store.create_token(user.id, secret.hash, label.to_owned()).await.context("the token was not made")?;
+        store
+            .create_token(user.id, secret.hash, label.as_str().to_owned())
+            .await
+            .context("the token was not made")?;
         Ok::<_, anyhow::Error>(user)
     };
     let user = made.await;

@@ -21,6 +21,12 @@ in lower case with underscores:
 
 A flag wins over the environment, the environment over the file, the file over the default.";
 
+const MIGRATE_EXAMPLE: &str = "\
+    switchback migrate --from sqlite:/var/lib/switchback --to postgres://switchback@db.example.org/switchback
+
+A password is better in the environment (SWITCHBACK_TO, SWITCHBACK_FROM, PGPASSWORD) than on the command line, \
+where everybody on the machine can read it.";
+
 /// Team chat that gets through.
 ///
 /// Without a command it serves: `switchback` is `switchback serve`.
@@ -34,10 +40,11 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::doc_markdown, reason = "the text of --help, where a name stands as it is")]
 pub(crate) enum Command {
     /// Runs the server (the default).
     #[command(after_help = ABOUT_OPTIONS)]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Chats in the terminal.
     ///
     /// Lines of standard input become messages; `/rooms`, `/join NAME` and `/quit` do what they say.
@@ -50,6 +57,23 @@ pub(crate) enum Command {
     ///
     /// Exits with 0 when it can, with 1 otherwise and says why.
     Health(HealthArgs),
+    /// Copies a whole workspace into an empty database, from SQLite to PostgreSQL or back.
+    ///
+    /// Everything comes along: messages, accounts, who is signed in, read positions. Clients go on where
+    /// they were. No server may run meanwhile; the source is left as it is. What was interrupted is
+    /// started again by the same command.
+    #[command(after_help = MIGRATE_EXAMPLE)]
+    Migrate(MigrateArgs),
+    /// Writes everything, as of one moment, into one file; a server may go on running.
+    ///
+    /// The file is an SQLite database, whatever it was taken from, and can be restored into either. It
+    /// holds private messages and password hashes: only its owner can read it.
+    Backup(BackupArgs),
+    /// Puts a backup into an empty database.
+    ///
+    /// Clients that were open load everything afresh, because they may have seen what the backup does
+    /// not hold. The backup stays as it is.
+    Restore(RestoreArgs),
     /// Works on the data directory, whether a server is running or not.
     #[command(subcommand)]
     Admin(AdminCommand),
@@ -99,6 +123,13 @@ pub(crate) struct ServeOptions {
     /// [default: taken from each request]
     #[arg(long, env = "SWITCHBACK_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Certificate in PEM (the server's own first, then those that signed it): serves HTTPS, without
+    /// a proxy; read again on SIGHUP [default: none, plain HTTP]
+    #[arg(long, env = "SWITCHBACK_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key in PEM; read again on SIGHUP [default: none]
+    #[arg(long, env = "SWITCHBACK_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Proxies whose X-Forwarded-For is believed: addresses or ranges, separated by commas
     /// [default: loopback, `127.0.0.0/8,::1`]
     #[arg(long, env = "SWITCHBACK_TRUSTED_PROXIES", value_name = "RANGES", value_delimiter = ',')]
@@ -201,11 +232,46 @@ pub(crate) struct HealthArgs {
     /// Where `serve` listens
     #[arg(long, env = "SWITCHBACK_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    /// The certificate, if `serve` has one: then it is asked over TLS, whatever the certificate says
+    #[arg(long, env = "SWITCHBACK_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) config: ConfigArg,
     /// Where the settings file may lie
     #[arg(long, env = "SWITCHBACK_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// The addresses are texts here: clap would quote a bad one in full, password and all.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MigrateArgs {
+    /// Where everything is: `sqlite:DIRECTORY` or `postgres://USER:PASSWORD@HOST/DATABASE`
+    #[arg(long, env = "SWITCHBACK_FROM", hide_env_values = true, value_name = "URL")]
+    pub(crate) from: String,
+    /// Where it goes; an empty database, or a directory without one
+    #[arg(long, env = "SWITCHBACK_TO", hide_env_values = true, value_name = "URL")]
+    pub(crate) to: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArgs {
+    /// The file to write
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 /// Which data directory.
@@ -309,6 +375,8 @@ mod tests {
             ("--database-url-file", "SWITCHBACK_DATABASE_URL_FILE", "password"),
             ("--listen", "SWITCHBACK_LISTEN", "127.0.0.1:8080"),
             ("--public-url", "SWITCHBACK_PUBLIC_URL", "each request"),
+            ("--tls-cert", "SWITCHBACK_TLS_CERT", "none, plain HTTP"),
+            ("--tls-key", "SWITCHBACK_TLS_KEY", "none"),
             ("--trusted-proxies", "SWITCHBACK_TRUSTED_PROXIES", "127.0.0.0/8,::1"),
             ("--drain-seconds", "SWITCHBACK_DRAIN_SECONDS", "10"),
             ("--log", "SWITCHBACK_LOG", "info"),

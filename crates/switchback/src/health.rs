@@ -4,8 +4,12 @@
 //! It asks `/readyz` and nothing else. Where it asks comes from the same settings as where the server
 //! listens, so that whoever changes one need not think of the other.
 
+mod own;
+
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -14,9 +18,13 @@ use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use switchback_client::dial::Io;
 use switchback_client::{Address, Alpn, Dialer};
 use switchback_server::Config;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::cli::{HealthArgs, ServeOptions};
 use crate::settings;
@@ -27,27 +35,63 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ANSWER_BYTES: usize = 16 * 1024;
 
 pub(crate) async fn run(args: &HealthArgs) -> Result<ExitCode> {
-    let address = address(args)?;
-    let (status, answer) = timeout(PATIENCE, ask(&address))
+    let place = place(args)?;
+    let (status, answer) = timeout(PATIENCE, ask(&place))
         .await
-        .with_context(|| format!("{address} did not answer within {} s", PATIENCE.as_secs()))?
-        .with_context(|| format!("{address} does not answer"))?;
+        .with_context(|| format!("{place} did not answer within {} s", PATIENCE.as_secs()))?
+        .with_context(|| format!("{place} does not answer"))?;
     if status != StatusCode::OK {
-        bail!("{address} is not ready: {status} {}", answer.trim());
+        bail!("{place} is not ready: {status} {}", answer.trim());
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Where the server is, seen from this machine.
-fn address(args: &HealthArgs) -> Result<Address> {
+fn place(args: &HealthArgs) -> Result<Place> {
     if let Some(url) = &args.url {
-        return Ok(url.parse()?);
+        return Ok(Place::Named(url.parse()?));
     }
-    let (data_dir, listen) = (args.data_dir.clone(), args.listen);
-    let options = ServeOptions { data_dir, listen, ..ServeOptions::default() };
+    let (data_dir, listen, tls_cert) = (args.data_dir.clone(), args.listen, args.tls_cert.clone());
+    let options = ServeOptions { data_dir, listen, tls_cert, ..ServeOptions::default() };
     let (options, _) = settings::with_file(&options, &args.config)?;
-    let listen = options.listen.unwrap_or(Config::default().listen);
-    Ok(format!("http://{}", reachable(listen)).parse()?)
+    let listen = reachable(options.listen.unwrap_or(Config::default().listen));
+    let tls = options.tls_cert.is_some_and(|file| !file.as_os_str().is_empty());
+    Ok(Place::Beside { listen, tls })
+}
+
+/// Whom to ask.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// Somebody by name, whose certificate must be right.
+    Named(Address),
+    /// The server on this machine. Its certificate is for another name than we come by.
+    Beside { listen: SocketAddr, tls: bool },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(address) => address.fmt(f),
+            Self::Beside { listen, tls } => write!(f, "http{}://{listen}", if *tls { "s" } else { "" }),
+        }
+    }
+}
+
+impl Place {
+    async fn connect(&self) -> Result<Box<dyn Io>> {
+        let (listen, tls) = match self {
+            Self::Named(address) => {
+                return Ok(Dialer::new(address.clone(), None)?.dial(Alpn::Http1).await?.stream);
+            }
+            Self::Beside { listen, tls } => (*listen, *tls),
+        };
+        let socket = TcpStream::connect(listen).await?;
+        if !tls {
+            return Ok(Box::new(socket));
+        }
+        let connector = TlsConnector::from(Arc::new(own::any_certificate()?));
+        Ok(Box::new(connector.connect(ServerName::from(listen.ip()), socket).await?))
+    }
 }
 
 /// "All addresses" is none that could be asked.
@@ -60,13 +104,11 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-async fn ask(address: &Address) -> Result<(StatusCode, String)> {
-    let dialed = Dialer::new(address.clone(), None)?.dial(Alpn::Http1).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(dialed.stream)).await?;
+async fn ask(place: &Place) -> Result<(StatusCode, String)> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(place.connect().await?)).await?;
     // It ends with the answer, or with this process.
     tokio::spawn(connection);
-    let request =
-        Request::get("/readyz").header(header::HOST, address.authority()).body(Empty::<Bytes>::new())?;
+    let request = Request::get("/readyz").header(header::HOST, "localhost").body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
@@ -89,15 +131,18 @@ mod tests {
             let args = HealthArgs {
                 url: url.map(str::to_owned),
                 listen: listen.map(|listen| listen.parse().unwrap()),
+                tls_cert: None,
                 config: ConfigArg { path: Some(path) },
                 data_dir: None,
             };
-            address(&args).unwrap().to_string()
+            place(&args).unwrap().to_string()
         };
         assert_eq!(of(None, None, ""), "http://127.0.0.1:8080");
-        assert_eq!(of(None, Some("0.0.0.0:80"), ""), "http://127.0.0.1");
+        assert_eq!(of(None, Some("0.0.0.0:80"), ""), "http://127.0.0.1:80");
         assert_eq!(of(None, Some("[::]:9000"), ""), "http://[::1]:9000");
         assert_eq!(of(None, None, "listen = \"10.0.0.7:9001\""), "http://10.0.0.7:9001");
+        assert_eq!(of(None, None, "tls_cert = \"c.pem\"\ntls_key = \"k.pem\""), "https://127.0.0.1:8080");
+        assert_eq!(of(None, None, "tls_cert = \"\""), "http://127.0.0.1:8080");
         assert_eq!(of(Some("https://chat.test"), Some("0.0.0.0:80"), ""), "https://chat.test");
     }
 }

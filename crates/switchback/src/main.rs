@@ -8,9 +8,12 @@ mod doctor;
 mod health;
 mod logging;
 mod password;
+mod progress;
 mod remote;
 mod serve;
 mod settings;
+mod signals;
+mod transfer;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -28,6 +31,9 @@ async fn main() -> ExitCode {
         Some(Command::Chat(options)) => chat::run(options).await,
         Some(Command::Doctor(options)) => doctor::run(options).await,
         Some(Command::Health(options)) => health::run(&options).await,
+        Some(Command::Migrate(args)) => transfer::migrate(args).await,
+        Some(Command::Backup(args)) => transfer::backup(args).await,
+        Some(Command::Restore(args)) => transfer::restore(args).await,
         Some(Command::Admin(command)) => admin::run(command).await,
     };
     done.unwrap_or_else(|error| {

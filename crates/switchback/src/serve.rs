@@ -3,17 +3,14 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use switchback_server::{Server, StartError, limits};
 use switchback_storage::{Database, Store};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::logging;
 use crate::settings::Settings;
-
-/// How a shell reports a process that a signal ended: 128 and the signal's number (SIGINT).
-const EXIT_BY_SECOND_SIGNAL: i32 = 130;
+use crate::signals::{HangUp, Stop};
 
 pub(crate) async fn run(args: &ServeArgs) -> Result<ExitCode> {
     let Settings { database, mut server, log, log_format, file } = Settings::of_server(args)?;
@@ -24,6 +21,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<ExitCode> {
     server.connections = connections(server.connections);
     // Before anything can be written: from here on a signal stops in good order.
     let stop = Stop::listen()?;
+    let hang_up = HangUp::listen()?;
     let store = Store::open_patiently(&database).await?;
     let server = match Server::bind(server, store.clone()).await {
         Ok(server) => server,
@@ -34,8 +32,16 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<ExitCode> {
     };
     // Before the log line for which scripts wait; nobody may be reading, and that is fine.
     let _ = io::stdout().write_all(greeting(&server, &database).as_bytes());
-    tracing::info!("listening on http://{}", server.local_addr());
-    server.run(stop.asked()).await;
+    let tls = server.tls_reload();
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{}", server.local_addr());
+    let stop = async {
+        tokio::select! {
+            () = stop.asked() => {}
+            () = hang_up.terminal_gone(tls) => {}
+        }
+    };
+    server.run(stop).await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -103,35 +109,5 @@ fn not_started(error: StartError) -> anyhow::Error {
             anyhow!("{address} is not an address of this machine: use 127.0.0.1, or 0.0.0.0 for all of them")
         }
         _ => error.into(),
-    }
-}
-
-/// The signals that ask for a stop.
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stop {
-    fn listen() -> Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    /// Resolves at the first signal; the second one ends the process at once.
-    async fn asked(mut self) {
-        self.next().await;
-        tracing::info!("stopping; once more to stop at once");
-        tokio::spawn(async move {
-            self.next().await;
-            std::process::exit(EXIT_BY_SECOND_SIGNAL);
-        });
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use switchback_server::{AddressRange, BusHome, Config};
+use switchback_server::{AddressRange, BusHome, Config, TlsFiles};
 use switchback_storage::Database;
 
 use crate::cli::{ConfigArg, DataArgs, LogFormat, ServeArgs, ServeOptions};
@@ -149,9 +149,14 @@ fn server(options: ServeOptions) -> Result<Config> {
     if let Some(url) = &public_url {
         url.parse::<switchback_client::Address>().context("public_url")?;
     }
+    let tls = tls(options.tls_cert, options.tls_key)?;
+    if tls.is_some() && public_url.as_deref().is_some_and(|url| url.starts_with("http:")) {
+        bail!("public_url begins with http://, but with tls_cert people come by https://");
+    }
     Ok(Config {
         listen: options.listen.unwrap_or(default.listen),
         public_url,
+        tls,
         trusted_proxies,
         drain,
         sign_ins_per_minute: at_least_one("sign_ins_per_minute", options.sign_ins_per_minute)?
@@ -164,6 +169,17 @@ fn server(options: ServeOptions) -> Result<Config> {
         ring_events: at_least_one("ring_events", options.ring_events)?.unwrap_or(default.ring_events),
         bus: default.bus,
     })
+}
+
+/// Both or none; an empty variable is how a compose file says "not set".
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>> {
+    let given = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+    match (given(certificate), given(key)) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => bail!("tls_cert is given without tls_key: TLS needs both, plain HTTP neither"),
+        (None, Some(_)) => bail!("tls_key is given without tls_cert: TLS needs both, plain HTTP neither"),
+    }
 }
 
 fn at_least_one<N: From<u8> + PartialOrd>(name: &str, number: Option<N>) -> Result<Option<N>> {
@@ -191,6 +207,8 @@ impl ServeOptions {
             bus_file: self.bus_file.or(other.bus_file),
             listen: self.listen.or(other.listen),
             public_url: self.public_url.or(other.public_url),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
             drain_seconds: self.drain_seconds.or(other.drain_seconds),
             log: self.log.or(other.log),
@@ -240,6 +258,9 @@ mod tests {
             ("trusted_proxies = [\"10.0.0.0/99\"]", "10.0.0.0/99"),
             ("public_url = \"chat.example.org\"", "public_url"),
             ("listen = ", "listen"),
+            ("tls_cert = \"cert.pem\"", "tls_key"),
+            ("tls_key = \"key.pem\"", "tls_cert"),
+            ("tls_cert = \"c\"\ntls_key = \"k\"\npublic_url = \"http://chat.example.org\"", "public_url"),
             ("bus = \"redis://here\"", "bus"),
             ("bus = \"nats://here\"", "database_url"),
         ];
@@ -267,6 +288,18 @@ mod tests {
             config: ConfigArg::default(),
         };
         assert_eq!(Settings::of_admin(&data).unwrap().server.ring_events, 77);
+    }
+
+    #[test]
+    fn tls_takes_two_files_or_none() {
+        let flags = |cert: &str, key: &str| ServeOptions {
+            tls_cert: Some(cert.into()),
+            tls_key: Some(key.into()),
+            ..ServeOptions::default()
+        };
+        let files = settings(flags("cert.pem", "key.pem"), "").unwrap().server.tls.unwrap();
+        assert_eq!((files.certificate, files.key), ("cert.pem".into(), "key.pem".into()));
+        assert_eq!(settings(flags("", ""), "").unwrap().server.tls, None);
     }
 
     #[test]

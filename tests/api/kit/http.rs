@@ -4,15 +4,19 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::PATIENCE;
 
-/// A TCP connection and what was read from it beyond what was asked for.
+/// A byte stream: TCP, or TLS over it.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// A connection and what was read from it beyond what was asked for.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Io>,
     buffer: Vec<u8>,
 }
 
@@ -72,6 +76,10 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = timeout(PATIENCE, TcpStream::connect(address)).await.unwrap().unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(Box::new(stream))
+    }
+
+    pub(crate) fn over(stream: Box<dyn Io>) -> Self {
         Self { stream, buffer: Vec::new() }
     }
 
@@ -185,6 +193,11 @@ impl Events {
         let mut connection = Connection::open(address).await;
         let headers = format!("Accept: text/event-stream\r\n{headers}");
         connection.send(request("GET", path, &headers, "")).await;
+        Self::after(connection).await
+    }
+
+    /// On a connection on which one was asked for.
+    pub(crate) async fn after(mut connection: Connection) -> Self {
         let head = connection.head().await;
         assert_eq!(head.status, 200, "{head:?}");
         Self { connection, text: Vec::new(), head }

@@ -1,5 +1,7 @@
 //! A server of one's own, raw HTTP, raw WebSocket, and proxies that behave badly.
 
+pub(crate) mod base;
+pub(crate) mod certificates;
 pub(crate) mod http;
 pub(crate) mod proxy;
 pub(crate) mod server;
@@ -14,8 +16,8 @@ pub(crate) use http::Connection;
 pub(crate) use server::{Role, Server};
 pub(crate) use websocket::WebSocket;
 
-/// What must come comes within this time, also on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// What must come comes within this time, a heartbeat too, also on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn new_nonce() -> String {
     Uuid::now_v7().to_string()

@@ -26,6 +26,7 @@ pub(crate) enum Role {
 /// A running server. Killed and cleared away when dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    scheme: String,
     child: Option<Child>,
     data_dir: PathBuf,
     /// What it said on both of its outputs since it was started last.
@@ -60,6 +61,7 @@ impl Server {
     pub(crate) async fn start_in(data_dir: &Path, args: &[&str]) -> Self {
         let mut server = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            scheme: String::new(),
             child: None,
             data_dir: data_dir.to_owned(),
             said: Arc::default(),
@@ -83,16 +85,18 @@ impl Server {
         let child = self.child.as_mut().unwrap();
         until("the server listens", async || {
             assert!(child.try_wait().unwrap().is_none(), "it ended:\n{}", said.lock().unwrap());
-            said.lock().unwrap().contains("listening on http://")
+            said.lock().unwrap().contains("listening on http")
         })
         .await;
         let said = self.said();
-        let listening = said.split("listening on http://").nth(1).unwrap();
+        let (scheme, listening) =
+            said.split("listening on ").nth(1).and_then(|url| url.split_once("://")).unwrap();
+        scheme.clone_into(&mut self.scheme);
         self.address = listening.split([' ', '\n', '"']).next().unwrap().parse().unwrap();
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     pub(crate) fn data_dir(&self) -> &Path {

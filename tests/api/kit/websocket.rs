@@ -60,6 +60,11 @@ impl WebSocket {
     /// On a connection whose 101 was read.
     pub(crate) fn after(connection: Connection, head: &Head) -> Self {
         assert_eq!((head.status, head.header("sec-websocket-accept")), (101, Some(ACCEPT)), "{head:?}");
+        Self::upgraded(connection)
+    }
+
+    /// On a connection that is a WebSocket already.
+    pub(crate) const fn upgraded(connection: Connection) -> Self {
         Self { connection }
     }
 

@@ -40,11 +40,12 @@ const PATIENCE_MS = 15_000;
 /**
  * Starts the browser; one per test file.
  * @param {Record<string, string>} [environment]
+ * @param {string[]} [flags]
  */
-export function launch(environment = {}) {
+export function launch(environment = {}, flags = []) {
   const executablePath = PLACES.find(existsSync);
   if (!executablePath) throw new Error("Chromium is missing: apt-get install --no-install-recommends chromium");
-  return chromium.launch({ executablePath, args: FLAGS, env: { ...process.env, ...environment } });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...flags], env: { ...process.env, ...environment } });
 }
 
 /** One person's window. */

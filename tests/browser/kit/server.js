@@ -8,6 +8,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { makeCertificate } from "./certificate.js";
 import { freePort } from "./net.js";
 import { until } from "./wait.js";
 
@@ -27,21 +28,33 @@ export function binary() {
 
 /** A running `switchback serve`; `restart` brings it back on the same data and port. */
 export class Server {
-  /** @param {string} dataDir @param {number} port */
-  constructor(dataDir, port) {
+  /** @param {string} dataDir @param {number} port @param {boolean} tls */
+  constructor(dataDir, port, tls) {
     this.dataDir = dataDir;
     this.port = port;
-    this.url = `http://127.0.0.1:${port}`;
+    this.tls = tls;
+    this.url = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
     this.log = "";
     /** @type {import("node:child_process").ChildProcess | null} */
     this.process = null;
   }
 
-  /** Starts it on a new data directory. */
-  static async start() {
-    const server = new Server(mkdtempSync(join(tmpdir(), "switchback-browser-")), await freePort());
+  /**
+   * Starts it on a new data directory.
+   * @param {{tls?: boolean}} [options] `tls`: with a certificate of its own
+   */
+  static async start({ tls = false } = {}) {
+    const server = new Server(mkdtempSync(join(tmpdir(), "switchback-browser-")), await freePort(), tls);
+    if (tls) makeCertificate(server.dataDir);
     await server.#spawn();
     return server;
+  }
+
+  /** Another certificate, and the signal that has it read. */
+  async renewCertificate() {
+    makeCertificate(this.dataDir);
+    this.process?.kill("SIGHUP");
+    await until("the certificate is read", START_MS, () => this.log.includes("certificate and key read again"));
   }
 
   /** What the first start prints for the one who sets the workspace up. */
@@ -98,6 +111,7 @@ export class Server {
 
   async #spawn() {
     const args = ["serve", "--data-dir", this.dataDir, "--listen", `127.0.0.1:${this.port}`];
+    if (this.tls) args.push("--tls-cert", join(this.dataDir, "cert.pem"), "--tls-key", join(this.dataDir, "key.pem"));
     const child = spawn(binary(), args, { env: { ...process.env, NO_COLOR: "1" } });
     this.process = child;
     this.log = "";

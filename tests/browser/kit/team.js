@@ -15,6 +15,9 @@ const PEOPLE = [
   { handle: "cy", name: "Cy Tan", role: "member" },
 ];
 
+/** A certificate that nobody signed: a person would click through the warning. */
+const TRUST_ANYBODY = ["--ignore-certificate-errors"];
+
 /** A server, its people, and who looks at it. */
 export class Team {
   /** @param {Server} server @param {import("playwright-core").Browser} browser */
@@ -25,12 +28,15 @@ export class Team {
     this.opened = [];
   }
 
-  /** @param {Record<string, string>} [environment] of the browser */
-  static async start(environment) {
-    const server = await Server.start();
+  /**
+   * @param {Record<string, string>} [environment] of the browser
+   * @param {{tls?: boolean}} [options] of the server
+   */
+  static async start(environment, options) {
+    const server = await Server.start(options);
     try {
       for (const person of PEOPLE) server.createUser({ ...person, password: PASSWORD });
-      return new Team(server, await launch(environment));
+      return new Team(server, await launch(environment, options?.tls ? TRUST_ANYBODY : []));
     } catch (error) {
       await server.remove();
       throw error;

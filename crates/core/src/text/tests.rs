@@ -54,6 +54,15 @@ fn names_are_one_line_without_characters_that_reorder_their_surroundings() {
         ],
         DisplayName::as_str,
     );
+    check::<Label>(
+        &[
+            (" backup bot ", Ok("backup bot")),
+            ("a\0b", RULE),
+            ("", EMPTY),
+            (&"é".repeat(81), Err("is too long: 81 characters, the limit is 80")),
+        ],
+        Label::as_str,
+    );
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! The bus is a doorbell: it may lose, double and delay what it carries, and the database is the
 //! truth. So nothing here is needed for a message to arrive; it makes it arrive sooner. Frames
 //! travel several at once in one envelope. A frame that a node does not know is skipped, so that
-//! two versions can stand beside each other while a team upgrades.
+//! two versions can stand beside each other while a team upgrades. Of another version's doorbell
+//! only the ringing counts: it may know events, and things about them, that this one does not, or
+//! leave out what this one knows of.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -139,6 +141,18 @@ struct Raw<'t> {
     frames: Vec<&'t RawValue>,
 }
 
+/// Which version says something about events.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A doorbell, whatever version it is of.
+#[derive(Deserialize)]
+struct Bell<'t> {
+    #[serde(rename = "type")]
+    kind: &'t str,
+    seq: Seq,
+    version: Option<&'t str>,
+}
+
 impl NodeFrame {
     /// As JSON.
     pub fn encode(&self) -> String {
@@ -160,10 +174,17 @@ impl Envelope {
     pub fn decode(text: &str) -> Result<Self, BadEnvelope> {
         let raw: Raw<'_> = serde_json::from_str(text)?;
         let frames: Vec<NodeFrame> =
-            raw.frames.iter().filter_map(|frame| serde_json::from_str(frame.get()).ok()).collect();
+            raw.frames.iter().filter_map(|frame| decode_frame(frame.get())).collect();
         let unknown = raw.frames.len() - frames.len();
         Ok(Self { node: raw.node, frames, unknown })
     }
+}
+
+fn decode_frame(text: &str) -> Option<NodeFrame> {
+    let bell = serde_json::from_str::<Bell<'_>>(text).ok().filter(|bell| bell.kind == "log.head");
+    let Some(Bell { seq, version, .. }) = bell else { return serde_json::from_str(text).ok() };
+    let whole = if version == Some(VERSION) { serde_json::from_str(text).ok() } else { None };
+    Some(whole.unwrap_or(NodeFrame::Head { seq, events: Vec::new() }))
 }
 
 /// An event that is already JSON, with those who may see it, as [`AddressedEvent`] spells it.
@@ -174,14 +195,15 @@ pub fn addressed(to: Addressees, event: &str) -> String {
 
 /// [`NodeFrame::Head`] of events that are already JSON, each from [`addressed`].
 pub fn head(seq: Seq, events: &[String]) -> String {
-    format!(r#"{{"type":"log.head","seq":{seq},"events":[{}]}}"#, events.join(","))
+    format!(r#"{{"type":"log.head","version":"{VERSION}","seq":{seq},"events":[{}]}}"#, events.join(","))
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 mod tests {
     use super::*;
-    use crate::wire::EventBody;
+    use crate::wire::{EventBody, Message, Quote, Reaction, Room, RoomKind, Workspace};
+    use crate::{MessageId, Nonce};
 
     fn user() -> UserId {
         UserId::from_uuid(Uuid::from_u128(7))
@@ -233,6 +255,67 @@ mod tests {
             .map(|event| addressed(event.to, &serde_json::to_string(&event.event).unwrap()))
             .collect();
         assert_eq!(reopened(&[head(12, &encoded)]).frames, [NodeFrame::Head { seq: 12, events }]);
+    }
+
+    #[test]
+    fn whatever_an_event_speaks_of_is_told_on_as_it_was() {
+        let odd = "\u{0}\n\"\\\u{2028}\u{7f}\u{1f469}\u{200d}\u{1f680}</script>".to_owned();
+        let (id, room) = (Uuid::from_u128(1), RoomId::from_uuid(Uuid::from_u128(2)));
+        let quote =
+            Quote { id: MessageId::from_uuid(id), author: user(), excerpt: odd.clone(), deleted: true };
+        let reaction = Reaction { emoji: crate::Emoji::new("\u{1f44d}").unwrap(), users: vec![user()] };
+        let message = Message {
+            id: MessageId::from_uuid(id),
+            room,
+            author: user(),
+            seq: Seq::MAX >> 11,
+            at: -1,
+            edited_at: Some(i64::MAX),
+            body: odd.clone(),
+            html: odd.clone(),
+            nonce: Nonce::from_uuid(id),
+            reply_to: Some(quote),
+            reactions: vec![reaction],
+            mentions: vec![user()],
+            mentions_room: true,
+            deleted: false,
+        };
+        let room_info = Room {
+            id: room,
+            kind: RoomKind::Direct,
+            name: None,
+            topic: odd,
+            archived: true,
+            general: false,
+            member_count: 2,
+            members: Some(vec![user()]),
+            created_at: 0,
+        };
+        let bare = Room { members: None, name: Some(String::new()), ..room_info.clone() };
+        let bodies = [
+            EventBody::MessagePosted { message },
+            EventBody::MemberJoined { user: user(), room_info },
+            EventBody::RoomRenamed { room_info: bare },
+            EventBody::WorkspaceRenamed { workspace: Workspace { name: "Acme".to_owned() } },
+        ];
+        for body in bodies {
+            let json = serde_json::to_string(&Event { body, ..event(12) }).unwrap();
+            let envelope = reopened(&[head(12, &[addressed(Addressees::Everyone, &json)])]);
+            let [NodeFrame::Head { events, .. }] = envelope.frames.as_slice() else { panic!("{json}") };
+            assert_eq!(serde_json::to_string(&events[0].event).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn another_versions_doorbell_is_heard_and_its_events_are_left_to_the_database() {
+        let rung = [NodeFrame::Head { seq: 12, events: Vec::new() }];
+        let json = serde_json::to_string(&event(12)).unwrap();
+        let own = head(12, &[addressed(Addressees::Everyone, &json)]);
+        let others = own.replace(VERSION, "99.0.0");
+        assert_eq!(reopened(&[others]).frames, rung, "understood, perhaps not all of it");
+        let unknown = own.replace("read.marked", "read.aloud");
+        assert_eq!(reopened(&[unknown]).frames, rung, "not understood");
+        assert_ne!(reopened(&[own]).frames, rung);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod home;
 mod nats;
 mod outbox;
 mod postgres;
+mod recheck;
 mod relay;
 mod status;
 
@@ -32,8 +33,10 @@ pub use home::{BadBus, BusHome, NatsAddress};
 pub(crate) use status::{BusStats, Status};
 
 use crate::hub::{Hub, Neighbours, Rung};
+use crate::limits;
 use crate::log::Entry;
 use outbox::{Outbox, Outgoing};
+use recheck::Recheck;
 use relay::Relay;
 
 /// The way to every open connection. Cheap to clone.
@@ -47,8 +50,10 @@ pub(crate) struct Bus {
 
 /// What keeps the line to the other nodes open.
 pub(crate) enum Lines {
-    /// There are none.
+    /// There are none, and nobody else can be there.
     Alone,
+    /// There are none, though others may be on the same database.
+    Deaf(Recheck),
     Postgres(Relay<postgres::Postgres>),
     Nats(Relay<nats::Nats>),
 }
@@ -72,6 +77,10 @@ impl Bus {
                 let carrier = postgres::Postgres::new(hub.store().clone());
                 let (bus, relay) = Self::with("postgres", carrier, hub, rings);
                 (bus, Lines::Postgres(relay))
+            }
+            BusHome::InProcess if shared => {
+                let recheck = Recheck::new(Arc::clone(&hub));
+                (Self::in_process(hub), Lines::Deaf(recheck))
             }
             BusHome::Automatic | BusHome::Postgres | BusHome::InProcess => {
                 (Self::in_process(hub), Lines::Alone)
@@ -155,7 +164,10 @@ impl Bus {
 impl Neighbours for Bus {
     fn ring(&self, head: Seq, events: &[Arc<Entry>]) {
         if let Some(outbox) = &self.outbox {
-            outbox.put(Outgoing::Head(head, events.to_vec()));
+            // What would not be sent need not wait.
+            let bytes: usize = events.iter().map(|entry| entry.frame.json.len()).sum();
+            let events = if bytes <= limits::BUS_EVENTS_BYTES { events.to_vec() } else { Vec::new() };
+            outbox.put(Outgoing::Head(head, events));
         }
     }
 
@@ -171,6 +183,11 @@ impl Lines {
     pub(crate) async fn run(self, stop: CancellationToken) {
         match self {
             Self::Alone => {}
+            // What nobody tells is asked for.
+            Self::Deaf(recheck) => tokio::select! {
+                () = stop.cancelled() => {}
+                never = recheck.run(|| limits::RECHECK_WITHOUT_BUS) => match never {},
+            },
             Self::Postgres(relay) => relay.run(stop).await,
             Self::Nats(relay) => relay.run(stop).await,
         }

@@ -18,14 +18,16 @@ impl Postgres {
 impl Carrier for Postgres {
     type Line = Notifications;
 
-    const MESSAGE_BYTES: usize = limits::NOTIFY_BYTES;
-
     async fn open(&self) -> Result<Notifications, LineError> {
         self.store.line().await?.ok_or_else(|| LineError::from("this database has no lines"))
     }
 }
 
 impl Line for Notifications {
+    fn message_bytes(&self) -> usize {
+        limits::NOTIFY_BYTES
+    }
+
     async fn send(&mut self, message: String) -> Result<(), LineError> {
         Ok(Self::send(self, &message).await?)
     }

@@ -6,21 +6,21 @@
 //! to its sender. For revocations, which must not be lost for ever, the database is asked now and
 //! then in any case.
 
-use std::collections::HashSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt as _;
-use switchback_core::UserId;
 use switchback_core::wire::node::{AddressedEvent, Addressees, Device, Envelope, NodeFrame};
 use switchback_storage::{Audience, Credential, LoggedEvent};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Status;
 use super::outbox::{Outgoing, Packer};
+use super::recheck::Recheck;
 use crate::hub::{Hub, Rung};
 use crate::limits;
 
@@ -32,15 +32,15 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     /// One open line.
     type Line: Line;
 
-    /// Largest message, in bytes.
-    const MESSAGE_BYTES: usize;
-
     /// Opens a line to all nodes of the workspace, this one included.
     fn open(&self) -> impl Future<Output = Result<Self::Line, LineError>> + Send;
 }
 
 /// An open line. After an error it is of no more use.
 pub(crate) trait Line: Send {
+    /// Largest message, in bytes.
+    fn message_bytes(&self) -> usize;
+
     /// Tells all nodes. Delivery is at most once.
     fn send(&mut self, message: String) -> impl Future<Output = Result<(), LineError>> + Send;
 
@@ -56,17 +56,16 @@ pub(crate) struct Relay<C> {
     rings: mpsc::Sender<Rung>,
     waiting: mpsc::Receiver<Outgoing>,
     status: Arc<Status>,
-    /// When open connections are next held against the database.
-    recheck_at: Instant,
+    recheck: Arc<Recheck>,
 }
 
-/// What the others' words ask of us besides.
-#[derive(Default)]
-struct Asked {
-    /// To say who is with us, and to make sure of what we may have missed.
-    hello: bool,
-    /// To look up whose sessions are left.
-    credentials: HashSet<UserId>,
+/// What was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    OwnVoice,
+    Another,
+    /// Another node has just come: it wants to know who is with us, and we may have missed it.
+    Hello,
 }
 
 impl<C: Carrier> Relay<C> {
@@ -77,29 +76,38 @@ impl<C: Carrier> Relay<C> {
         waiting: mpsc::Receiver<Outgoing>,
         status: Arc<Status>,
     ) -> Self {
-        let (node, recheck_at) = (Uuid::now_v7(), Instant::now());
-        Self { carrier, node, hub, rings, waiting, status, recheck_at }
+        let recheck = Arc::new(Recheck::new(Arc::clone(&hub)));
+        Self { carrier, node: Uuid::now_v7(), hub, rings, waiting, status, recheck }
     }
 
     /// Until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        let (recheck, status) = (Arc::clone(&self.recheck), Arc::clone(&self.status));
+        let every = || if status.is_up() { limits::RECHECK_EVERY } else { limits::RECHECK_WITHOUT_BUS };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.keep_open() => {}
+            never = self.keep_open() => match never {},
+            never = recheck.run(every) => match never {},
         }
     }
 
-    async fn keep_open(&mut self) {
+    async fn keep_open(&mut self) -> Infallible {
         let mut pause = limits::BUS_RETRY_MIN;
         loop {
-            let error = match self.open().await {
+            let (error, lasted) = match self.open().await {
                 Ok(line) => {
-                    pause = limits::BUS_RETRY_MIN;
-                    self.talk(line).await
+                    let opened = Instant::now();
+                    (self.talk(line).await, opened.elapsed())
                 }
-                Err(error) => error,
+                Err(error) => (error, Duration::ZERO),
             };
+            // One that breaks as soon as it is open, for want of a right, is no better than none.
+            if lasted >= limits::BUS_RETRY_MAX {
+                pause = limits::BUS_RETRY_MIN;
+            }
+            self.hub.hears_others(false);
             if self.status.down() {
+                self.recheck.everybody();
                 tracing::warn!(%error, home = self.status.home(), "the bus is away; other nodes hear of events within a second");
             } else {
                 tracing::debug!(%error, home = self.status.home(), "the bus is still away");
@@ -112,6 +120,7 @@ impl<C: Carrier> Relay<C> {
     async fn open(&mut self) -> Result<C::Line, LineError> {
         let line = tokio::time::timeout(limits::BUS_CONNECT, self.carrier.open()).await??;
         self.status.up();
+        self.hub.hears_others(true);
         tracing::info!(home = self.status.home(), node = %self.node, "the bus is there");
         Ok(line)
     }
@@ -119,12 +128,10 @@ impl<C: Carrier> Relay<C> {
     /// Without a line: what waits is dropped, and the database stands in for what is not heard.
     async fn wait(&mut self, pause: Duration) {
         let until = Instant::now() + pause;
-        self.recheck_at = self.recheck_at.min(Instant::now() + limits::RECHECK_WITHOUT_BUS);
         let mut dropped = Vec::new();
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(until) => return,
-                () = tokio::time::sleep_until(self.recheck_at) => self.recheck(limits::RECHECK_WITHOUT_BUS).await,
                 count = self.waiting.recv_many(&mut dropped, limits::BUS_QUEUE) => {
                     self.status.dropped(count);
                     dropped.clear();
@@ -145,34 +152,38 @@ impl<C: Carrier> Relay<C> {
         }
     }
 
-    async fn converse(&mut self, line: &mut C::Line) -> Result<std::convert::Infallible, LineError> {
+    async fn converse(&mut self, line: &mut C::Line) -> Result<Infallible, LineError> {
         let mut beat = tokio::time::interval(limits::BUS_BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut standing = tokio::time::interval(limits::BUS_STANDING_EVERY);
-        let mut own_voice = Instant::now();
+        let (mut unheard, mut last_beat) = (0, Instant::now());
         let mut batch = Vec::new();
         self.send(line, [Outgoing::Frame(NodeFrame::Hello)]).await?;
-        self.hub.look();
-        self.recheck_at = Instant::now();
+        self.make_sure();
         loop {
             tokio::select! {
-                message = line.receive() => {
-                    let Some(asked) = self.hear(&message?) else {
-                        own_voice = Instant::now();
-                        continue;
-                    };
-                    self.answer(line, asked).await?;
-                }
+                message = line.receive() => match self.hear(&message?) {
+                    Heard::OwnVoice => unheard = 0,
+                    Heard::Another => {}
+                    Heard::Hello => {
+                        self.make_sure();
+                        self.send(line, [Outgoing::Standings(self.hub.standings())]).await?;
+                    }
+                },
                 _ = self.waiting.recv_many(&mut batch, limits::BUS_QUEUE) => {
                     self.send(line, batch.drain(..)).await?;
                 }
                 _ = beat.tick() => {
-                    if own_voice.elapsed() > limits::BUS_SILENCE {
+                    // Counted, not timed: while this node is busy or stands still, it does not listen.
+                    if unheard == limits::BUS_BEATS_UNHEARD {
                         return Err("nothing comes back over the line".into());
                     }
-                    self.send(line, [Outgoing::Frame(NodeFrame::Beat)]).await?;
+                    unheard += 1;
+                    let frame = self.beat(last_beat);
+                    last_beat = Instant::now();
+                    self.send(line, [Outgoing::Frame(frame)]).await?;
                 }
                 _ = standing.tick() => self.send(line, [Outgoing::Standings(self.hub.standings())]).await?,
-                () = tokio::time::sleep_until(self.recheck_at) => self.recheck(limits::RECHECK_EVERY).await,
             }
         }
     }
@@ -182,30 +193,45 @@ impl<C: Carrier> Relay<C> {
         line: &mut C::Line,
         outgoing: impl IntoIterator<Item = Outgoing>,
     ) -> Result<(), LineError> {
-        for message in Packer::new(self.node, C::MESSAGE_BYTES).pack(outgoing) {
+        for message in Packer::new(self.node, line.message_bytes()).pack(outgoing) {
             tokio::time::timeout(limits::BUS_SEND, line.send(message)).await??;
             self.status.sent();
         }
         Ok(())
     }
 
-    /// Does what another node says. `None`: it was one's own voice.
-    fn hear(&self, message: &str) -> Option<Asked> {
-        let mut asked = Asked::default();
+    /// Who stood still for long comes anew: what the others said of their people has worn off.
+    fn beat(&self, last: Instant) -> NodeFrame {
+        if last.elapsed() < limits::BUS_STANDING_KEPT / 2 {
+            return NodeFrame::Beat;
+        }
+        self.make_sure();
+        NodeFrame::Hello
+    }
+
+    /// Something may have been missed: the database knows.
+    fn make_sure(&self) {
+        self.hub.look();
+        self.recheck.everybody();
+    }
+
+    /// Does what another node says.
+    fn hear(&self, message: &str) -> Heard {
         let envelope = match Envelope::decode(message) {
             Ok(envelope) => envelope,
             Err(error) => {
                 tracing::warn!(%error, "something on the bus speaks another language");
-                return Some(asked);
+                return Heard::Another;
             }
         };
         if envelope.node == self.node {
-            return None;
+            return Heard::OwnVoice;
         }
         self.status.received();
+        let mut heard = Heard::Another;
         for frame in envelope.frames {
             match frame {
-                NodeFrame::Hello => asked.hello = true,
+                NodeFrame::Hello => heard = Heard::Hello,
                 NodeFrame::Beat => {}
                 NodeFrame::Head { seq, events } => self.ring(seq, events),
                 NodeFrame::Standing { people } => self.hub.hear(envelope.node, &people),
@@ -213,13 +239,11 @@ impl<C: Carrier> Relay<C> {
                     self.hub.declare(user, credential(device), state);
                 }
                 NodeFrame::Typing { user, room } => self.hub.typing(user, room),
-                NodeFrame::CredentialsEnded { user } => {
-                    asked.credentials.insert(user);
-                }
+                NodeFrame::CredentialsEnded { user } => self.recheck.user(user),
                 NodeFrame::Deactivated { user } => self.hub.deactivated(user),
             }
         }
-        Some(asked)
+        heard
     }
 
     fn ring(&self, head: switchback_core::Seq, events: Vec<AddressedEvent>) {
@@ -227,32 +251,6 @@ impl<C: Carrier> Relay<C> {
         if self.rings.try_send(Rung { head, events }).is_err() {
             // The log's reader is behind: when it comes to it, it looks for itself.
             self.hub.look();
-        }
-    }
-
-    async fn answer(&mut self, line: &mut C::Line, asked: Asked) -> Result<(), LineError> {
-        if asked.hello {
-            self.hub.look();
-            self.recheck_at = Instant::now();
-            self.send(line, [Outgoing::Standings(self.hub.standings())]).await?;
-        } else if !asked.credentials.is_empty() {
-            self.end_connections(Some(&asked.credentials)).await;
-        }
-        Ok(())
-    }
-
-    async fn recheck(&mut self, next: Duration) {
-        self.recheck_at = Instant::now() + next;
-        self.end_connections(None).await;
-    }
-
-    async fn end_connections(&mut self, users: Option<&HashSet<UserId>>) {
-        match self.hub.ended(users).await {
-            Ok(ended) => ended.into_iter().for_each(|(user, credential)| self.hub.revoked(user, credential)),
-            Err(error) => {
-                tracing::warn!(%error, "sessions could not be looked up; trying again");
-                self.recheck_at = Instant::now() + limits::RECHECK_WITHOUT_BUS;
-            }
         }
     }
 }
@@ -277,4 +275,158 @@ const fn credential(device: Device) -> Credential {
 /// Spread, so that nodes that lost the bus together do not come back together.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::rng().random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use switchback_storage::{OpenMode, Store};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::bus::outbox::Outbox;
+
+    /// Opens lines that break with the first word.
+    #[derive(Default)]
+    struct Breaking(Arc<AtomicUsize>);
+
+    struct Broken;
+
+    impl Carrier for Breaking {
+        type Line = Broken;
+
+        async fn open(&self) -> Result<Broken, LineError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Broken)
+        }
+    }
+
+    impl Line for Broken {
+        fn message_bytes(&self) -> usize {
+            limits::NATS_MESSAGE_BYTES
+        }
+
+        async fn send(&mut self, _: String) -> Result<(), LineError> {
+            Err("you may not".into())
+        }
+
+        async fn receive(&mut self) -> Result<String, LineError> {
+            std::future::pending().await
+        }
+    }
+
+    /// Opens lines on which one's own voice comes back, and every word takes its time.
+    #[derive(Default)]
+    struct Slow(Arc<AtomicUsize>);
+
+    struct Echo(mpsc::UnboundedSender<String>, mpsc::UnboundedReceiver<String>);
+
+    impl Carrier for Slow {
+        type Line = Echo;
+
+        async fn open(&self) -> Result<Echo, LineError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let (say, hear) = mpsc::unbounded_channel();
+            Ok(Echo(say, hear))
+        }
+    }
+
+    impl Line for Echo {
+        /// So small that few frames fit in.
+        fn message_bytes(&self) -> usize {
+            512
+        }
+
+        async fn send(&mut self, message: String) -> Result<(), LineError> {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok(self.0.send(message)?)
+        }
+
+        async fn receive(&mut self) -> Result<String, LineError> {
+            self.1.recv().await.ok_or_else(|| "silence".into())
+        }
+    }
+
+    /// Opens lines that swallow everything.
+    #[derive(Default)]
+    struct Dead(Arc<AtomicUsize>);
+
+    struct Swallowing;
+
+    impl Carrier for Dead {
+        type Line = Swallowing;
+
+        async fn open(&self) -> Result<Swallowing, LineError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Swallowing)
+        }
+    }
+
+    impl Line for Swallowing {
+        fn message_bytes(&self) -> usize {
+            limits::NATS_MESSAGE_BYTES
+        }
+
+        async fn send(&mut self, _: String) -> Result<(), LineError> {
+            Ok(())
+        }
+
+        async fn receive(&mut self) -> Result<String, LineError> {
+            std::future::pending().await
+        }
+    }
+
+    /// A relay over lines of this kind, what it is given to say, and its files.
+    async fn relay<C: Carrier>(carrier: C) -> (Relay<C>, Outbox, TempDir) {
+        let dir = TempDir::new().unwrap();
+        let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+        let head = store.head().await.unwrap();
+        let hub = Arc::new(Hub::new(store, head, 8));
+        let status = Arc::new(Status::new("nowhere"));
+        let (outbox, waiting) = Outbox::new(Arc::clone(&status));
+        let (rings, _) = mpsc::channel(1);
+        (Relay::new(carrier, hub, rings, waiting, status), outbox, dir)
+    }
+
+    #[tokio::test]
+    async fn a_node_that_has_much_to_say_does_not_take_its_line_for_dead() {
+        let opened = Arc::<AtomicUsize>::default();
+        let (relay, outbox, _dir) = relay(Slow(Arc::clone(&opened))).await;
+        tokio::time::pause();
+        let running = tokio::spawn(relay.run(CancellationToken::new()));
+        for _ in 0..10 {
+            for _ in 0..400 {
+                outbox.put(Outgoing::Frame(NodeFrame::Beat));
+                outbox.put(Outgoing::Frame(NodeFrame::Deactivated {
+                    user: switchback_core::UserId::from_uuid(Uuid::nil()),
+                }));
+            }
+            tokio::time::sleep(Duration::from_mins(1)).await;
+        }
+        running.abort();
+        assert_eq!(opened.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_swallows_everything_is_given_up() {
+        let opened = Arc::<AtomicUsize>::default();
+        let (relay, _outbox, _dir) = relay(Dead(Arc::clone(&opened))).await;
+        tokio::time::pause();
+        let minute = tokio::time::timeout(Duration::from_mins(1), relay.run(CancellationToken::new())).await;
+        minute.unwrap_err();
+        assert_eq!(opened.load(Ordering::Relaxed), 7, "every nine seconds");
+    }
+
+    #[tokio::test]
+    async fn a_line_that_can_be_opened_and_not_used_is_tried_ever_less_often() {
+        let opened = Arc::<AtomicUsize>::default();
+        let (relay, _outbox, _dir) = relay(Breaking(Arc::clone(&opened))).await;
+        tokio::time::pause();
+        let minute = tokio::time::timeout(Duration::from_mins(1), relay.run(CancellationToken::new())).await;
+        minute.unwrap_err();
+        let opened = opened.load(Ordering::Relaxed);
+        assert!((15..60).contains(&opened), "{opened} times in a minute");
+    }
 }

@@ -52,6 +52,10 @@ impl Status {
         }
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
     pub(super) fn up(&self) {
         self.connects.fetch_add(1, Ordering::Relaxed);
         self.connected.store(true, Ordering::Relaxed);

@@ -25,12 +25,14 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::ext::Protocol;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
 use switchback_core::limits as bounds;
 use switchback_core::upgrade::{ChatQuery, Decision, Reject, RequestHead, SUBPROTOCOL, decide};
 use switchback_core::wire::{ByeReason, ErrorCode, ServerFrame, Transport};
 use switchback_storage::{Error, Identity};
 use tokio_util::task::TaskTracker;
 
+use crate::accept::{Connection, PlainStream, TlsStream};
 use crate::app::App;
 use crate::guard::Guarded;
 use crate::http::credential::{Presented, presented};
@@ -40,6 +42,7 @@ use crate::hub::{Goodbye, Hub, NotConnected};
 use crate::limits;
 use crate::log::Frame;
 use crate::ops::Refusal;
+use crate::pace::leaving;
 use feed::{Feed, Start};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -105,13 +108,10 @@ async fn enter(State(app): State<App>, request: Request) -> Response {
 
 /// Who asks. A cookie that another site's page sent along counts for nothing.
 async fn caller(app: &App, request: &Head) -> Result<Identity, Refusal> {
-    let headers = request.headers();
-    let Some(presented) = presented(headers) else {
+    let Some(presented) = presented(request.headers()) else {
         return Err(Refusal::unauthorized("sign in first: send a session cookie or `Authorization: Bearer`"));
     };
-    let authority = request.uri().authority().map(http::uri::Authority::as_str);
-    let public_url = app.config.public_url.as_deref();
-    if matches!(presented, Presented::Cookie(_)) && csrf::is_foreign(headers, authority, public_url) {
+    if matches!(presented, Presented::Cookie(_)) && csrf::is_foreign(request, &app.config) {
         return Err(Refusal::forbidden("this request comes from another site's page"));
     }
     app.ops.identify(presented.secret()).await
@@ -177,8 +177,12 @@ async fn websocket(
 ) -> Result<Response, Refusal> {
     let (identity, feed, opening) = open(&app, &request, Transport::Websocket).await?;
     let upgrade = hyper::upgrade::on(&mut request);
+    // HTTP gives its place back when the socket leaves it.
+    let place = request.extensions_mut().remove::<Connection>().and_then(|connection| connection.place);
+    let leaving = leaving();
     let sockets = app.chat.sockets.clone();
     sockets.spawn(async move {
+        let _held = (place, leaving);
         let upgraded = match upgrade.await {
             Ok(upgraded) => upgraded,
             Err(error) => {
@@ -186,15 +190,23 @@ async fn websocket(
                 return;
             }
         };
-        // HTTP/1.1: the bare socket, without hyper's layers. HTTP/2: a stream of the connection.
-        match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<Guarded>>(upgraded) {
+        // HTTP/1.1: the bare socket or TLS stream, without hyper's layers.
+        let upgraded = match downcast::<TokioIo<PlainStream>>(upgraded) {
+            Ok(parts) => {
+                let socket = websocket::wrap(parts.io.into_inner(), parts.read_buf).await;
+                return websocket::serve(socket, feed, opening, &app, &identity).await;
+            }
+            Err(upgraded) => upgraded,
+        };
+        match downcast::<TokioIo<TlsStream>>(upgraded) {
             Ok(parts) => {
                 let socket = websocket::wrap(parts.io.into_inner(), parts.read_buf).await;
                 websocket::serve(socket, feed, opening, &app, &identity).await;
             }
+            // HTTP/2: a stream of a connection whose socket may be busy with others, so that this
+            // one is watched by itself.
             Err(upgraded) => {
-                // The socket below may be busy with other streams: this one is watched by itself.
-                let stream = Guarded::under_way(TokioIo::new(upgraded));
+                let stream = Guarded::new(TokioIo::new(upgraded));
                 let socket = websocket::wrap(stream, bytes::Bytes::new()).await;
                 websocket::serve(socket, feed, opening, &app, &identity).await;
             }

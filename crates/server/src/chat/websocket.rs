@@ -10,7 +10,7 @@ use futures_util::{SinkExt as _, StreamExt as _, stream::SplitSink, stream::Spli
 use switchback_core::wire::{ByeReason, ErrorCode};
 use switchback_core::{close, limits as bounds};
 use switchback_storage::Identity;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error as SocketError};
@@ -208,7 +208,7 @@ where
 }
 
 /// Says why and closes (RFC 6455 7.1.1), then reads on for a moment: bytes that nobody reads would
-/// make the kernel answer with a reset, and the peer would never see why.
+/// make the kernel answer with a reset, and the peer would never see why. TLS has an end of its own.
 async fn finish<S>(mut socket: WebSocketStream<S>, ending: Ending)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -230,11 +230,13 @@ where
     let linger = async {
         if sound {
             while let Some(Ok(_)) = socket.next().await {}
-        } else {
-            let mut raw = socket.into_inner();
+        }
+        let mut raw = socket.into_inner();
+        if !sound {
             let mut rest = [0; 4096];
             while let Ok(1..) = raw.read(&mut rest).await {}
         }
+        raw.shutdown().await
     };
     drop(tokio::time::timeout(limits::CLOSE_LINGER, linger).await);
 }

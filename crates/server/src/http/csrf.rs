@@ -5,13 +5,35 @@
 //! it is not (plain HTTP, old browsers, WebSocket in some), `Origin` must name the host that was
 //! asked (RFC 6454 7).
 
-use http::HeaderMap;
 use http::header::{HOST, HeaderName, ORIGIN};
+use http::{HeaderMap, Request};
+
+use super::visitor;
+use crate::Config;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether another site's page sent it. `authority`: what was asked for, if not in `Host` (HTTP/2).
-pub(crate) fn is_foreign(headers: &HeaderMap, authority: Option<&str>, public_url: Option<&str>) -> bool {
+/// What we are known by.
+#[derive(Debug, Clone, Copy)]
+struct Own<'r> {
+    /// What was asked for, if not in `Host` (HTTP/2).
+    authority: Option<&'r str>,
+    public_url: Option<&'r str>,
+    /// The browser's side of this connection is known to be encrypted.
+    https: bool,
+}
+
+/// Whether another site's page sent it.
+pub(crate) fn is_foreign<B>(request: &Request<B>, config: &Config) -> bool {
+    let own = Own {
+        authority: request.uri().authority().map(http::uri::Authority::as_str),
+        public_url: config.public_url.as_deref(),
+        https: visitor::is_https(request.extensions(), request.headers(), config),
+    };
+    is_from_elsewhere(request.headers(), own)
+}
+
+fn is_from_elsewhere(headers: &HeaderMap, own: Own<'_>) -> bool {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if let Some("same-origin" | "none") = text(SEC_FETCH_SITE) {
         return false;
@@ -19,20 +41,22 @@ pub(crate) fn is_foreign(headers: &HeaderMap, authority: Option<&str>, public_ur
     let Some(origin) = text(ORIGIN) else {
         return text(SEC_FETCH_SITE).is_some();
     };
-    let own = text(HOST).or(authority);
-    !is_own(origin, own, public_url)
+    !is_own(origin, text(HOST).or(own.authority), own)
 }
 
-fn is_own(origin: &str, host: Option<&str>, public_url: Option<&str>) -> bool {
+fn is_own(origin: &str, host: Option<&str>, own: Own<'_>) -> bool {
     let Some((scheme, authority)) = web_address(origin) else { return false };
     let is_same =
         |other: &str| without_port(other, scheme).eq_ignore_ascii_case(without_port(authority, scheme));
-    if let Some((own_scheme, rest)) = public_url.and_then(web_address)
+    if let Some((own_scheme, rest)) = own.public_url.and_then(web_address)
         && is_same(rest.split('/').next().unwrap_or_default())
     {
         // Known by this address, we are known by its scheme too: in the clear, anybody on the way
         // could have written the page.
         return own_scheme == scheme;
+    }
+    if own.https && scheme != "https" {
+        return false;
     }
     host.is_some_and(is_same)
 }
@@ -56,10 +80,15 @@ mod tests {
     use http::HeaderValue;
 
     fn foreign(lines: &[(&'static str, &'static str)]) -> bool {
+        let own = Own { authority: None, public_url: Some("https://chat.example.org/"), https: false };
+        foreign_to(own, lines)
+    }
+
+    fn foreign_to(own: Own<'_>, lines: &[(&'static str, &'static str)]) -> bool {
         let lines = lines
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        is_foreign(&lines.collect(), None, Some("https://chat.example.org/"))
+        is_from_elsewhere(&lines.collect(), own)
     }
 
     #[test]
@@ -95,5 +124,10 @@ mod tests {
         let origin = |origin| foreign(&[("host", "chat.example.org"), ("origin", origin)]);
         assert!(!origin("https://Chat.example.org"));
         assert!(origin("http://chat.example.org"));
+        let encrypted = Own { authority: Some("a.example:8443"), public_url: None, https: true };
+        assert!(!foreign_to(encrypted, &[("origin", "https://a.example:8443")]));
+        assert!(foreign_to(encrypted, &[("origin", "http://a.example:8443")]));
+        let unknown = Own { https: false, ..encrypted };
+        assert!(!foreign_to(unknown, &[("origin", "https://a.example:8443")]));
     }
 }

@@ -94,8 +94,7 @@ pub(super) async fn own_site(State(app): State<App>, request: Request, next: Nex
         Some(Presented::Cookie(_)) => true,
         None => !is_for_programs(request.uri()),
     };
-    let authority = request.uri().authority().map(http::uri::Authority::as_str);
-    if is_guarded && csrf::is_foreign(headers, authority, app.config.public_url.as_deref()) {
+    if is_guarded && csrf::is_foreign(&request, &app.config) {
         return refuse(request.uri(), &foreign(headers));
     }
     next.run(request).await

@@ -1,6 +1,6 @@
 //! From where a request comes, and under which address it knows us.
 //!
-//! Behind a proxy both are hearsay: `X-Forwarded-For` and `X-Forwarded-Proto` count only where the
+//! Our own TLS we see ourselves. Behind a proxy both are hearsay: `X-Forwarded-For` and `X-Forwarded-Proto` count only where the
 //! socket's other end is a proxy that the operator trusts. Whoever can reach the server directly
 //! must not choose the address that rate limits see.
 
@@ -11,12 +11,12 @@ use axum::extract::FromRequestParts;
 use http::header::{HOST, HeaderName, USER_AGENT};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, Uri};
+use http::{Extensions, HeaderMap, Uri};
 
 use super::user_agent;
+use crate::accept::Connection;
 use crate::app::App;
 use crate::ops::Peer;
-use crate::serve::PeerAddress;
 use crate::{Config, limits};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -37,17 +37,33 @@ impl FromRequestParts<App> for Visitor {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let socket = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
-        Ok(visitor(socket, &parts.headers, &parts.uri, &app.config))
+        Ok(visitor(socket(&parts.extensions), &parts.headers, &parts.uri, &app.config))
     }
 }
 
-fn visitor(socket: Option<IpAddr>, headers: &HeaderMap, uri: &Uri, config: &Config) -> Visitor {
-    let socket = socket.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+/// Whether the browser's side of the connection is encrypted, as far as we can know.
+pub(super) fn is_https(extensions: &Extensions, headers: &HeaderMap, config: &Config) -> bool {
+    scheme(socket(extensions), headers, config) == "https"
+}
+
+/// The socket's other end, and whether we decrypt what comes from there.
+#[derive(Debug, Clone, Copy)]
+struct Socket {
+    peer: IpAddr,
+    tls: bool,
+}
+
+fn socket(extensions: &Extensions) -> Socket {
+    let unknown = Socket { peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED), tls: false };
+    let known = |connection: &Connection| Socket { peer: connection.peer, tls: connection.tls };
+    extensions.get().map_or(unknown, known)
+}
+
+fn visitor(socket: Socket, headers: &HeaderMap, uri: &Uri, config: &Config) -> Visitor {
     let scheme = scheme(socket, headers, config);
     let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     Visitor {
-        peer: Peer { address: address(socket, headers, config), label: user_agent::label(user_agent) },
+        peer: Peer { address: address(socket.peer, headers, config), label: user_agent::label(user_agent) },
         base_url: match &config.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => format!("{scheme}://{}", host(headers, uri, config)),
@@ -56,11 +72,13 @@ fn visitor(socket: Option<IpAddr>, headers: &HeaderMap, uri: &Uri, config: &Conf
     }
 }
 
-fn scheme(socket: IpAddr, headers: &HeaderMap, config: &Config) -> &'static str {
+fn scheme(socket: Socket, headers: &HeaderMap, config: &Config) -> &'static str {
     let is_https = |text: &str| text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("https"));
-    let https = match &config.public_url {
-        Some(url) => is_https(url),
-        None => config.trusts(socket) && text(headers, &X_FORWARDED_PROTO).is_some_and(is_https),
+    let https = if let Some(url) = &config.public_url {
+        is_https(url)
+    } else {
+        let told = text(headers, &X_FORWARDED_PROTO).filter(|_| config.trusts(socket.peer));
+        told.map_or(socket.tls, is_https)
     };
     if https { "https" } else { "http" }
 }
@@ -107,11 +125,21 @@ mod tests {
     use super::*;
 
     fn visit(socket: &str, lines: &[(&'static str, &'static str)], config: &Config) -> Visitor {
+        visit_over(socket, false, lines, config)
+    }
+
+    fn visit_over(
+        socket: &str,
+        tls: bool,
+        lines: &[(&'static str, &'static str)],
+        config: &Config,
+    ) -> Visitor {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        visitor(Some(socket.parse().unwrap()), &headers, &Uri::from_static("/"), config)
+        let socket = Socket { peer: socket.parse().unwrap(), tls };
+        visitor(socket, &headers, &Uri::from_static("/"), config)
     }
 
     #[test]
@@ -151,5 +179,16 @@ mod tests {
             base("203.0.113.5", &[("host", "x")], &fixed),
             ("https://chat.example.org".to_owned(), true)
         );
+    }
+    #[test]
+    fn our_own_tls_is_known_and_a_trusted_proxy_may_know_better() {
+        let base = |socket: &str, lines: &[(&'static str, &'static str)]| {
+            visit_over(socket, true, lines, &Config::default()).base_url
+        };
+        let host = ("host", "chat.example.org");
+        let proto = ("x-forwarded-proto", "http");
+        assert_eq!(base("203.0.113.5", &[host]), "https://chat.example.org");
+        assert_eq!(base("203.0.113.5", &[host, proto]), "https://chat.example.org");
+        assert_eq!(base("127.0.0.1", &[host, proto]), "http://chat.example.org");
     }
 }

@@ -54,6 +54,8 @@ struct State {
     people: HashMap<UserId, Person>,
     rooms: HashMap<RoomId, HashSet<UserId>>,
     roster: Roster,
+    /// The bus is away.
+    deaf: bool,
     connections: usize,
     draining: bool,
 }
@@ -281,11 +283,18 @@ impl Hub {
 
     fn held(&self, users: Option<&HashSet<UserId>>) -> HashSet<(UserId, Credential)> {
         let state = self.state();
-        let asked = |user: &UserId| users.is_none_or(|users| users.contains(user));
-        let people = state.people.iter().filter(|(user, _)| asked(user));
-        people
-            .flat_map(|(user, person)| person.sessions.iter().map(|session| (*user, session.credential)))
-            .collect()
+        let held = |(user, person): (&UserId, &Person)| {
+            let user = *user;
+            let credentials: Vec<_> =
+                person.sessions.iter().map(|session| (user, session.credential)).collect();
+            credentials
+        };
+        match users {
+            Some(users) => {
+                users.iter().filter_map(|user| state.people.get_key_value(user)).flat_map(held).collect()
+            }
+            None => state.people.iter().flat_map(held).collect(),
+        }
     }
 
     fn end(&self, user: UserId, reason: ByeReason, which: impl Fn(&Session) -> bool) {
@@ -301,6 +310,16 @@ impl Hub {
         let mut state = self.state();
         for standing in people {
             state.roster.hear(node, standing.user, Level::new(standing.state, standing.live), now);
+        }
+    }
+
+    /// Whether the other nodes can be heard. What they said of their people does not wear off while
+    /// they cannot: that nothing is heard of them then says nothing about them.
+    pub(crate) fn hears_others(&self, hears: bool) {
+        let mut state = self.state();
+        state.deaf = !hears;
+        if hears {
+            state.roster.renew(Instant::now());
         }
     }
 
@@ -375,7 +394,9 @@ impl State {
                 gone.push(*user);
             }
         }
-        self.roster.sweep(now, limits::BUS_STANDING_KEPT);
+        if !self.deaf {
+            self.roster.sweep(now, limits::BUS_STANDING_KEPT);
+        }
         let news = self.roster.own_news().map(|(user, level)| standing(user, level)).collect();
         for user in gone {
             self.forget(user);

@@ -59,6 +59,11 @@ impl Roster {
         }
     }
 
+    /// What other nodes said counts as if said now.
+    pub(super) fn renew(&mut self, now: Instant) {
+        self.others.values_mut().flat_map(HashMap::values_mut).for_each(|heard| heard.at = now);
+    }
+
     /// Forgets what other nodes have not said again for `grace`.
     pub(super) fn sweep(&mut self, now: Instant, grace: Duration) {
         let Self { others, stirred, .. } = self;
@@ -172,5 +177,8 @@ mod tests {
         roster.sweep(start + GRACE, GRACE);
         assert_eq!(told(&mut roster), [(user(1), PresenceState::Offline)]);
         assert_eq!(roster.present().len(), 1);
+        roster.renew(start + GRACE * 3);
+        roster.sweep(start + GRACE * 3, GRACE);
+        assert_eq!(told(&mut roster), [], "nothing was to be heard meanwhile");
     }
 }

@@ -147,13 +147,91 @@ impl Tail {
         Ok(())
     }
 
-    /// Tells the neighbours, if this process wrote any of it: what others wrote, they told.
+    /// Tells the neighbours, if this process wrote any of it: what others wrote, they told. What was
+    /// written after the page was read, or does not fit in it, is told once it is in memory.
     fn tell(&mut self, entries: &[Arc<Entry>]) {
         let written = *self.hub.store.doorbell().borrow();
-        if written > self.told {
-            let head = self.hub.ring.head();
+        let head = self.hub.ring.head();
+        if written > self.told && head > self.told {
             self.neighbours.ring(head, entries);
-            self.told = written.max(head);
+            self.told = head;
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use futures_util::future::join_all;
+    use switchback_core::wire::Role;
+    use switchback_storage::{NewUser, OpenMode, Store};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Neighbours that remember how often and with what they were rung.
+    #[derive(Default)]
+    struct Remembering(Mutex<Vec<(Seq, Vec<Seq>)>>);
+
+    impl Remembering {
+        fn heard(&self) -> Vec<(Seq, Vec<Seq>)> {
+            std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+    }
+
+    impl Neighbours for Remembering {
+        fn ring(&self, head: Seq, events: &[Arc<Entry>]) {
+            let seqs = events.iter().map(|entry| entry.seq).collect();
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((head, seqs));
+        }
+
+        fn standings(&self, _: Vec<Standing>) {}
+    }
+
+    async fn tail() -> (Tail, Arc<Remembering>, Store, TempDir) {
+        let dir = TempDir::new().unwrap();
+        let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+        let hub = Arc::new(Hub::new(store.clone(), store.head().await.unwrap(), 8_192));
+        let neighbours = Arc::new(Remembering::default());
+        let (_, rings) = mpsc::channel(1);
+        let tail = Tail::new(hub, Arc::new(Metrics::new()), rings, Arc::clone(&neighbours) as _);
+        (tail, neighbours, store, dir)
+    }
+
+    /// Writes some events.
+    async fn write(store: &Store, number: usize) {
+        let (handle, name) = (format!("user{number}").parse().unwrap(), "Somebody".parse().unwrap());
+        let new = NewUser { handle, name, role: Role::Member, password_hash: String::new() };
+        store.create_user(new).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_written_while_the_end_is_looked_for_is_told_with_its_events() {
+        let (mut tail, neighbours, store, _dir) = tail().await;
+        let before = tail.hub.ring.head();
+        write(&store, 1).await;
+        // The end of a look whose last page was read before this was committed.
+        tail.tell(&[]);
+        tail.catch_up().await.unwrap();
+        let head = store.head().await.unwrap();
+        assert_eq!(neighbours.heard(), [(head, (before + 1..=head).collect())]);
+        tail.catch_up().await.unwrap();
+        assert_eq!(neighbours.heard(), [], "once is enough");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_in_one_page_is_told_to_its_end() {
+        let (mut tail, neighbours, store, _dir) = tail().await;
+        let before = tail.hub.ring.head();
+        join_all((0..limits::LOG_PAGE_EVENTS).map(|number| write(&store, number))).await;
+        tail.catch_up().await.unwrap();
+        let head = store.head().await.unwrap();
+        assert!(head - before > u64::try_from(limits::LOG_PAGE_EVENTS).unwrap());
+        let rings = neighbours.heard();
+        assert_eq!(rings.last().map(|(head, _)| *head), Some(head));
+        let seqs = rings.into_iter().flat_map(|(_, seqs)| seqs);
+        assert!(seqs.eq(before + 1..=head), "with all events, in order");
     }
 }

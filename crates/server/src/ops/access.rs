@@ -9,7 +9,7 @@ use switchback_core::wire::{
     CreateTokenRequest, CreateTokenResponse, SessionInfo, SessionResponse, SignInRequest, Timestamp,
     TokenInfo, User,
 };
-use switchback_core::{Handle, SessionId, TokenId, limits as bounds};
+use switchback_core::{Handle, Label, SessionId, TokenId, limits as bounds};
 use switchback_storage::{Credential, Error, Identity};
 
 use super::{Ops, Refusal};
@@ -131,14 +131,10 @@ impl Ops {
         caller: &Identity,
         request: CreateTokenRequest,
     ) -> Result<CreateTokenResponse, Refusal> {
-        let label = request.label.trim();
-        if label.is_empty() || label.chars().count() > bounds::LABEL_CHARS {
-            let detail = format!("label must have 1 to {} characters", bounds::LABEL_CHARS);
-            return Err(Refusal::field("label", detail));
-        }
+        let label = Label::new(&request.label).map_err(|bad| Refusal::text("label", &bad))?;
         self.inner.limiters.command(caller.user.id)?;
         let secret = secrets::new_secret();
-        let info = self.store().create_token(caller.user.id, secret.hash, label.to_owned()).await?;
+        let info = self.store().create_token(caller.user.id, secret.hash, label.as_str().to_owned()).await?;
         Ok(CreateTokenResponse { info, token: secret.text })
     }
 

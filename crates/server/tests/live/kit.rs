@@ -10,24 +10,31 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use switchback_core::wire::{Role, RoomKind};
-use switchback_core::{Nonce, RoomId, UserId};
-use switchback_server::{Config, Server, secrets};
+use switchback_core::{Nonce, Password, RoomId, UserId};
+use switchback_server::{Config, Server, TlsReload, secrets};
 use switchback_storage::{NewRoom, NewUser, OpenMode, Store};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::Role as WebSocketRole;
 use uuid::Uuid;
+
+use crate::wire::{self, Certificate, Http2Sender, Io, Request, Response, Wire};
 
 /// Longer than anything here takes, shorter than a heartbeat.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What a stream of HTTP/2 may send unread, where nothing else is said (RFC 9113 6.9.2).
+const DEFAULT_WINDOW_BYTES: u32 = 65_535;
 
 pub(crate) struct TestServer {
     pub(crate) store: Store,
     pub(crate) address: SocketAddr,
+    pub(crate) wire: Wire,
+    pub(crate) certificate: Certificate,
+    pub(crate) tls_reload: Option<TlsReload>,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
     /// With the database in it, where that is not a server's.
@@ -46,22 +53,38 @@ impl TestServer {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        Self::with_over(config, Wire::Http1).await
+    }
+
+    pub(crate) async fn over(wire: Wire) -> Self {
+        Self::with_over(Config::default(), wire).await
+    }
+
+    pub(crate) async fn with_over(config: Config, wire: Wire) -> Self {
         let dir = TempDir::new().unwrap();
+        let certificate = Certificate::new();
+        let tls = wire.is_tls().then(|| certificate.write(dir.path()));
         let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
-        Self { dir: Some(dir), ..Self::on(store, config).await }
+        let server = Self::on_over(store, Config { tls, ..config }, wire, certificate).await;
+        Self { dir: Some(dir), ..server }
     }
 
     /// On a store that others may share.
     pub(crate) async fn on(store: Store, config: Config) -> Self {
+        Self::on_over(store, config, Wire::Http1, Certificate::new()).await
+    }
+
+    async fn on_over(store: Store, config: Config, wire: Wire, certificate: Certificate) -> Self {
         let config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..config };
         let server = Server::bind(config, store.clone()).await.unwrap();
-        let address = server.local_addr();
+        let (address, tls_reload) = (server.local_addr(), server.tls_reload());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(async {
             // A dropped sender stops it, too.
             stopped.await.unwrap_or_default();
         }));
-        Self { store, address, stop: Some(stop), running: Some(running), dir: None }
+        let (stop, running) = (Some(stop), Some(running));
+        Self { store, address, wire, certificate, tls_reload, stop, running, dir: None }
     }
 
     pub(crate) fn dir(&self) -> &std::path::Path {
@@ -75,8 +98,17 @@ impl TestServer {
     }
 
     pub(crate) async fn person(&self, handle: &str) -> Person {
+        self.person_of(handle, "no password".to_owned()).await
+    }
+
+    /// Somebody who can sign in.
+    pub(crate) async fn person_with(&self, handle: &str, password: &str) -> Person {
+        let hash = secrets::hash_password(&Password::new(password).unwrap()).unwrap();
+        self.person_of(handle, hash).await
+    }
+
+    async fn person_of(&self, handle: &str, password_hash: String) -> Person {
         let name = handle.parse().unwrap();
-        let password_hash = "no password".to_owned();
         let new = NewUser { handle: handle.parse().unwrap(), name, role: Role::Owner, password_hash };
         let id = self.store.create_user(new).await.unwrap().id;
         let secret = secrets::new_secret();
@@ -118,36 +150,63 @@ impl TestServer {
         (status, patient(response.into_body().collect()).await.unwrap().to_bytes())
     }
 
-    pub(crate) async fn request(
-        &self,
-        request: http::Request<Full<Bytes>>,
-    ) -> http::Response<hyper::body::Incoming> {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        patient(sender.send_request(request)).await.unwrap()
+    pub(crate) async fn request(&self, request: Request) -> Response {
+        if self.wire.is_http2() {
+            let mut sender = self.http2(DEFAULT_WINDOW_BYTES).await;
+            return wire::send_http2(&mut sender, self.wire, request).await;
+        }
+        wire::send_http1(self.dial().await, request).await
+    }
+
+    pub(crate) async fn dial(&self) -> Box<dyn Io> {
+        wire::dial(self.wire, self.address, &self.certificate).await
+    }
+
+    /// A connection for several requests.
+    pub(crate) async fn http2(&self, window_bytes: u32) -> Http2Sender {
+        wire::open_http2(self.dial().await, window_bytes).await
     }
 
     pub(crate) async fn websocket(&self, person: &Person, query: &str) -> Live {
+        if self.wire.is_http2() {
+            let mut sender = self.http2(DEFAULT_WINDOW_BYTES).await;
+            return self.websocket_on(&mut sender, person, query).await;
+        }
         let url = format!("ws://{}/chat{query}", self.address);
         let mut request = url.into_client_request().unwrap();
         let bearer = format!("Bearer {}", person.token).parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
         request.headers_mut().insert("sec-websocket-protocol", "switchback.v1".parse().unwrap());
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        let (socket, response) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+        let (socket, response) = tokio_tungstenite::client_async(request, self.dial().await).await.unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], "switchback.v1");
         Live { way: Way::WebSocket(Box::new(socket)), frames: VecDeque::new() }
     }
 
-    pub(crate) async fn event_stream(&self, person: &Person, query: &str) -> Live {
-        let response = self.request(stream_request(person, query)).await;
+    /// A WebSocket on a stream of this connection.
+    pub(crate) async fn websocket_on(&self, sender: &mut Http2Sender, person: &Person, query: &str) -> Live {
+        let request = wire::extended_connect("websocket", &person.token, query);
+        let response = wire::send_http2(sender, self.wire, request).await;
         assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        assert_eq!(response.headers()["cache-control"], "no-store, no-transform");
-        assert_eq!(response.headers()["x-accel-buffering"], "no");
-        Live { way: Way::EventStream(response.into_body(), Vec::new()), frames: VecDeque::new() }
+        assert_eq!(response.headers()["sec-websocket-protocol"], "switchback.v1");
+        assert!(!response.headers().contains_key("sec-websocket-accept"));
+        let stream: Box<dyn Io> = Box::new(TokioIo::new(hyper::upgrade::on(response).await.unwrap()));
+        let socket = WebSocketStream::from_raw_socket(stream, WebSocketRole::Client, None).await;
+        Live { way: Way::WebSocket(Box::new(socket)), frames: VecDeque::new() }
+    }
+
+    pub(crate) async fn event_stream(&self, person: &Person, query: &str) -> Live {
+        Live::of_event_stream(self.request(stream_request(person, query)).await)
+    }
+
+    /// An event stream on a stream of this connection.
+    pub(crate) async fn event_stream_on(
+        &self,
+        sender: &mut Http2Sender,
+        person: &Person,
+        query: &str,
+    ) -> Live {
+        let request = stream_request(person, query);
+        Live::of_event_stream(wire::send_http2(sender, self.wire, request).await)
     }
 
     /// One batch: all its frames.
@@ -189,11 +248,19 @@ pub(crate) struct Live {
 }
 
 enum Way {
-    WebSocket(Box<WebSocketStream<TcpStream>>),
+    WebSocket(Box<WebSocketStream<Box<dyn Io>>>),
     EventStream(hyper::body::Incoming, Vec<u8>),
 }
 
 impl Live {
+    fn of_event_stream(response: Response) -> Self {
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["cache-control"], "no-store, no-transform");
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
+        Self { way: Way::EventStream(response.into_body(), Vec::new()), frames: VecDeque::new() }
+    }
+
     /// The next frame; `None`: the connection has ended.
     pub(crate) async fn try_next(&mut self) -> Option<Value> {
         loop {

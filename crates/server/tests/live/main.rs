@@ -9,3 +9,5 @@ mod http2;
 mod kit;
 mod nodes;
 mod stop;
+mod tls;
+mod wire;

@@ -4,6 +4,7 @@
 //! These tests want a `PostgreSQL` (`SWITCHBACK_TEST_POSTGRES`, its programs on the `PATH`) and the
 //! program `nats-server`: `cargo xtask test` sees to both.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -49,6 +50,24 @@ impl TestDatabase {
         [TestServer::on(self.open().await, config()).await, TestServer::on(self.open().await, config()).await]
     }
 
+    /// What a statement answers.
+    fn run(&self, sql: &str) -> String {
+        program("psql", &["-qAt", "-c", sql, &self.name])
+    }
+
+    /// Lets everybody wait who reads a table.
+    fn lock(&self, table: &str) -> Lock {
+        let mut command = Command::new("psql");
+        command.args(["-qAt", &self.name]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = command.spawn().unwrap();
+        let sql = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;\n\\echo locked\n");
+        holder.stdin.as_mut().unwrap().write_all(sql.as_bytes()).unwrap();
+        let mut answer = String::new();
+        BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut answer).unwrap();
+        assert_eq!(answer, "locked\n");
+        Lock(holder)
+    }
+
     /// Breaks every connection to it, as a restart would.
     fn break_connections(&self) {
         let sql =
@@ -63,9 +82,20 @@ impl Drop for TestDatabase {
     }
 }
 
-fn program(name: &str, args: &[&str]) {
+/// A lock on a table, for as long as it lives.
+struct Lock(Child);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn program(name: &str, args: &[&str]) -> String {
     let done = Command::new(name).args(args).output().unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8_lossy(&done.stdout).trim().to_owned()
 }
 
 /// A NATS server on a port of its own.
@@ -189,8 +219,8 @@ async fn neighbours_hear_of_each_other(home: &BusHome, name: &str) {
     assert!(present.contains(&json!({"user": bob.id, "state": "online"})), "{present:?}");
 
     // A secret that is taken back here closes what is open there.
-    let token = a.store.tokens(bob.id).await.unwrap()[0].id;
-    let request = http::Request::delete(format!("/api/v1/tokens/{token}"))
+    let id = a.store.tokens(bob.id).await.unwrap()[0].id;
+    let request = http::Request::delete(format!("/api/v1/tokens/{id}"))
         .header("host", "test")
         .header("authorization", format!("Bearer {}", bob.token))
         .body(Full::default())
@@ -234,6 +264,35 @@ async fn without_a_bus_a_node_finds_new_events_within_a_second() {
     let seq = nodes[0].say(&ada, general, "for all").await["seq"].clone();
     assert_eq!(there.event().await["type"], "member.left");
     assert_eq!(there.event().await["seq"], seq);
+    // Nobody can tell the other node, so it asks.
+    let token = nodes[0].store.tokens(bob.id).await.unwrap()[0].id;
+    nodes[0].store.end_token(bob.id, token).await.unwrap();
+    assert_eq!(there.next_of("bye").await["reason"], "signed_out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo xtask test --only postgres"]
+async fn nodes_hear_each_other_while_the_database_lets_them_wait() {
+    let database = TestDatabase::new();
+    let nodes = database.nodes(&BusHome::Automatic).await;
+    bus_is(&nodes, "postgres", true).await;
+    let Pair { ada, general, mut here, mut there, .. } = pair(&nodes).await;
+    let locked = database.lock("sessions");
+    // Somebody comes: all look up whose sessions are left, and wait.
+    let waiting = "SELECT count(*) >= 2 FROM pg_locks WHERE NOT granted AND relation = 'sessions'::regclass";
+    let hello = json!({"node": Uuid::now_v7(), "frames": [{"type": "node.hello"}]});
+    let channel = format!("switchback.{}", nodes[0].store.epoch());
+    database.run(&format!("SELECT pg_notify('{channel}', '{hello}')"));
+    let until = Instant::now() + Duration::from_secs(5);
+    while database.run(waiting) != "t" {
+        assert!(Instant::now() < until, "nobody looks sessions up");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let typing = Instant::now();
+    here.send(&json!({"type": "typing", "room": general})).await;
+    assert_eq!(there.next_of("typing").await["user"], json!(ada.id));
+    assert!(typing.elapsed() < A_LOOK, "{:?}", typing.elapsed());
+    drop(locked);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,8 +312,8 @@ async fn a_bus_that_is_away_costs_latency_only() {
         assert!(said.elapsed() < A_LOOK, "{:?}", said.elapsed());
     }
     // Nobody can tell the other node, so it asks.
-    let token = nodes[0].store.tokens(bob.id).await.unwrap()[0].id;
-    nodes[0].store.end_token(bob.id, token).await.unwrap();
+    let id = nodes[0].store.tokens(bob.id).await.unwrap()[0].id;
+    nodes[0].store.end_token(bob.id, id).await.unwrap();
     assert_eq!(there.next_of("bye").await["reason"], "signed_out");
 
     nats.run();

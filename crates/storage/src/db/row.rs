@@ -44,7 +44,18 @@ macro_rules! native {
     };
 }
 
-native!(i64, Option<i64>, bool, String, Option<String>, Vec<u8>, Option<Vec<u8>>, Uuid, Option<Uuid>);
+native!(
+    i64,
+    Option<i64>,
+    bool,
+    Option<bool>,
+    String,
+    Option<String>,
+    Vec<u8>,
+    Option<Vec<u8>>,
+    Uuid,
+    Option<Uuid>
+);
 
 macro_rules! made_from {
     ($($type:ty, $from:ty, $make:expr;)*) => {

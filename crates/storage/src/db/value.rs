@@ -13,7 +13,7 @@ use crate::db::words::{kind_text, role_text};
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Int(Option<i64>),
-    Bool(bool),
+    Bool(Option<bool>),
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
     Id(Option<Uuid>),
@@ -43,7 +43,7 @@ value_from! {
     u32 => |value| Self::Int(Some(value.into()));
     Option<u32> => |value| Self::Int(value.map(i64::from));
     usize => |value| Self::Int(Some(i64::try_from(value).unwrap_or(i64::MAX)));
-    bool => |value| Self::Bool(value);
+    bool => |value| Self::Bool(Some(value));
     &str => |value| Self::Text(Some(value.to_owned()));
     String => |value| Self::Text(Some(value));
     Option<String> => |value| Self::Text(value);

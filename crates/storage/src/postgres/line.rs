@@ -5,7 +5,7 @@
 //! outlive a crash. One connection both listens and notifies.
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
-use sqlx::raw_sql;
+use sqlx::{AssertSqlSafe, raw_sql};
 use switchback_core::Epoch;
 
 use super::{Server, in_time, within};
@@ -27,7 +27,7 @@ impl Line {
             .max_lifetime(None)
             .acquire_timeout(limits::POSTGRES_CONNECT)
             .after_connect(|conn, _| {
-                Box::pin(async move { raw_sql("SET synchronous_commit = off").execute(conn).await.map(drop) })
+                Box::pin(async move { raw_sql(AssertSqlSafe(settings())).execute(conn).await.map(drop) })
             })
             .connect_lazy_with(server.options());
         let channel = format!("switchback.{epoch}");
@@ -57,4 +57,10 @@ impl Line {
             None => Err(Error::Unavailable("the connection to the database was lost".to_owned())),
         }
     }
+}
+
+/// Whoever waits at a commit for the lock is not seen to have gone away: without a bound, every line
+/// that was given up meanwhile would leave a connection behind. `statement_timeout` ends before.
+fn settings() -> String {
+    format!("SET synchronous_commit = off; SET lock_timeout = {}", limits::NOTIFY_LOCK.as_millis())
 }

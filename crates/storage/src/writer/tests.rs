@@ -1,9 +1,6 @@
 //! The writer under faults that only it can be given: a full disk, a full queue, a defect.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
 
-#[path = "../../tests/it/home.rs"]
-mod home;
-
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use switchback_core::wire::Role;
@@ -11,8 +8,8 @@ use switchback_core::{Nonce, RoomId, UserId};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use self::home::Home;
 use crate::db::values;
+use crate::home::Home;
 use crate::{Error, HistoryRange, NewMessage, NewUser, OpenMode, Store, limits};
 
 async fn open(home: &Home) -> Store {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 
 mod access;
+mod backup;
 mod concurrency;
 mod home;
 mod kit;
@@ -14,4 +15,5 @@ mod people;
 mod postgres;
 mod rooms;
 mod sqlite;
+mod transfer;
 mod unread;

@@ -123,6 +123,31 @@ async fn after_a_restart_of_postgres_the_first_post_goes_through() {
     assert_eq!(check_log(&team).await.len(), 5);
 }
 
+#[tokio::test]
+#[ignore = "needs PostgreSQL: set SWITCHBACK_TEST_POSTGRES"]
+async fn a_log_that_was_exchanged_behind_a_server_is_not_taken_for_the_old_one() {
+    let team = Team::on_postgres().await;
+    let ada = team.owner("ada").await;
+    let general = team.general(ada).await;
+    let ours = team.store.epoch();
+    let restore = async |epoch: &str| {
+        team.behind_its_back(format!("UPDATE log_head SET epoch = '{epoch}'")).await;
+        team.break_connections().await;
+    };
+    restore("restored").await;
+    let written = team.store.post_message(message(ada, general, "into which log?")).await;
+    assert!(matches!(&written, Err(Error::Unavailable(_))), "{written:?}");
+    // The first may still be the one that broke; what comes in its place must not answer either.
+    for _ in 0..2 {
+        let read = team.store.head().await;
+        assert!(matches!(read, Err(Error::Unavailable(_))), "{read:?}");
+    }
+    let fresh = team.second_store(OpenMode::Server).await.unwrap();
+    assert_eq!(fresh.epoch().to_string(), "restored");
+    restore(&ours.to_string()).await;
+    team.say(ada, general, "into the old one").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "needs PostgreSQL: set SWITCHBACK_TEST_POSTGRES"]
 async fn posts_repeated_while_connections_break_are_written_once() {

@@ -152,8 +152,10 @@ async fn a_token_works_wherever_a_cookie_does_until_it_is_ended() {
     let path = format!("/api/v1/tokens/{}", made["info"]["id"].as_str().unwrap());
     site.ask(Method::DELETE, &path).bearer(&bearer).send().await.assert_status(204);
     site.get("/api/v1/session").bearer(&bearer).send().await.assert_problem(401, "ended");
-    let empty = json!({ "label": " " });
-    site.post("/api/v1/tokens").with_cookie(&cookie).json(&empty).await.assert_problem(422, "label");
+    for bad in [" ", "a\u{0}b", "two\nlines"] {
+        let bad = json!({ "label": bad });
+        site.post("/api/v1/tokens").with_cookie(&cookie).json(&bad).await.assert_problem(422, "label");
+    }
 }
 
 #[tokio::test]

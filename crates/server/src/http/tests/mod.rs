@@ -24,13 +24,13 @@ use switchback_storage::{NewUser, OpenMode, Store};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use crate::accept::Connection;
 use crate::app::App;
 use crate::bus::Bus;
 use crate::chat::Chat;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::ops::Ops;
-use crate::serve::PeerAddress;
 use crate::{Config, secrets};
 
 const PASSWORD: &str = "correct horse";
@@ -151,7 +151,8 @@ impl Asking<'_> {
 
     async fn send(self) -> Got {
         let mut request = self.request.body(self.body).unwrap();
-        request.extensions_mut().insert(PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        request.extensions_mut().insert(Connection { peer, tls: false, place: None });
         let response = self.site.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Got { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }

@@ -1,0 +1,162 @@
+//! Accepting connections and speaking HTTP on them, with and without TLS.
+//!
+//! The two kinds are served by the same code over different streams, so that a plain connection pays
+//! nothing for TLS. A handshake runs in its connection's own task and place: nobody who is slow at it
+//! keeps others from being accepted.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::response::Response;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::app::App;
+use crate::guard::{Guarded, Prompt};
+use crate::pace::{PacedExecutor, paced};
+use crate::tls::{Encrypted, Tls};
+use crate::{http, limits};
+
+/// What HTTP runs over without TLS.
+pub(crate) type PlainStream = Prompt<Guarded<TcpStream>>;
+/// What HTTP runs over with TLS.
+pub(crate) type TlsStream = Prompt<Encrypted>;
+
+/// What every request knows of the connection that it came over.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    /// The address of the socket's other end; behind a proxy, the proxy's.
+    pub(crate) peer: IpAddr,
+    /// Whether we decrypt it ourselves.
+    pub(crate) tls: bool,
+    /// One of `Config::connections`. Whoever goes on with the socket after HTTP keeps it.
+    pub(crate) place: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// What every accepted connection needs.
+pub(crate) struct Acceptor<'g> {
+    router: Router,
+    protocol: Arc<auto::Builder<PacedExecutor>>,
+    tls: Option<Arc<Tls>>,
+    graceful: &'g GracefulShutdown,
+    places: Arc<Semaphore>,
+    /// Handshakes under way end with the accepting.
+    accepting: CancellationToken,
+}
+
+impl Drop for Acceptor<'_> {
+    fn drop(&mut self) {
+        self.accepting.cancel();
+    }
+}
+
+impl<'g> Acceptor<'g> {
+    pub(crate) fn new(app: &App, tls: Option<Arc<Tls>>, graceful: &'g GracefulShutdown) -> Self {
+        let places = Arc::new(Semaphore::new(app.config.connections.clamp(1, limits::CONNECTIONS)));
+        let router = http::router(app.clone()).layer(from_fn(http::one_host));
+        let accepting = CancellationToken::new();
+        Self { router, protocol: Arc::new(protocol()), tls, graceful, places, accepting }
+    }
+
+    pub(crate) async fn accept(&self, listener: TcpListener) {
+        loop {
+            // With every place taken, the next ones wait in the kernel's queue.
+            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((socket, peer)) => self.serve(socket, peer, place),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was not set");
+        }
+        let connection = Connection {
+            peer: peer.ip().to_canonical(),
+            tls: self.tls.is_some(),
+            place: Some(Arc::new(place)),
+        };
+        let http = Http {
+            router: self.router.clone(),
+            protocol: Arc::clone(&self.protocol),
+            watcher: self.graceful.watcher(),
+            connection,
+        };
+        let Some(tls) = self.tls.clone() else {
+            tokio::spawn(http.serve(Prompt::new(Guarded::new(socket))));
+            return;
+        };
+        let accepting = self.accepting.clone();
+        tokio::spawn(async move {
+            // On the heap while it runs: what a handshake needs, an idle connection does not hold.
+            let handshake =
+                Box::pin(accepting.run_until_cancelled_owned(async move { tls.accept(socket).await }));
+            if let Some(stream) = handshake.await.flatten() {
+                http.serve(Prompt::new(stream)).await;
+            }
+        });
+    }
+}
+
+/// HTTP on one connection.
+struct Http {
+    router: Router,
+    protocol: Arc<auto::Builder<PacedExecutor>>,
+    watcher: Watcher,
+    connection: Connection,
+}
+
+impl Http {
+    async fn serve<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { router, protocol, watcher, connection } = self;
+        let router = router
+            .map_request(move |mut request: hyper::Request<_>| {
+                request.extensions_mut().insert(connection.clone());
+                request
+            })
+            .map_response(|response: Response| response.map(paced));
+        let served =
+            protocol.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(router));
+        if let Err(error) = watcher.watch(served.into_owned()).await {
+            tracing::debug!(%error, "a connection broke");
+        }
+    }
+}
+
+/// HTTP/1.1 and HTTP/2 on one port, every step of a request bounded.
+pub(crate) fn protocol() -> auto::Builder<PacedExecutor> {
+    let mut builder = auto::Builder::new(PacedExecutor);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEADER_TIMEOUT)
+        .max_headers(limits::HEADER_LINES)
+        .max_buf_size(limits::HEADER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits::HTTP2_STREAMS)
+        .max_header_list_size(u32::try_from(limits::HEADER_BYTES).unwrap_or(u32::MAX))
+        .max_send_buf_size(limits::HTTP2_SEND_BUFFER_BYTES)
+        .keep_alive_interval(limits::HTTP2_KEEP_ALIVE)
+        .keep_alive_timeout(limits::HTTP2_KEEP_ALIVE)
+        .enable_connect_protocol();
+    builder
+}
