@@ -47,8 +47,8 @@ async fn messages(team: &Team) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_default_profile_is_one_node_that_keeps_everything_on_a_volume() {
-    let stack = Stack::up(None).await;
+async fn the_default_profile_is_one_node_on_a_volume_and_a_team_can_outgrow_it() {
+    let mut stack = Stack::up(None).await;
     assert_eq!(stack.services().await, ["switchback"]);
     stack.healthy(&["switchback"]).await;
     the_image_holds_little_and_may_little(&stack).await;
@@ -65,7 +65,22 @@ async fn the_default_profile_is_one_node_that_keeps_everything_on_a_volume() {
     stack.compose(&["up", "-d"]).await;
     stack.healthy(&["switchback"]).await;
     assert_eq!(messages(&team).await, before);
+    stack.compose(&["down"]).await;
+    stack.profile = Some("team");
+    move_to_postgresql(&stack).await;
+    stack.compose(&["up", "-d"]).await;
+    stack.healthy(&["node"]).await;
+    assert_eq!(messages(&team).await, before);
     stack.down().await;
+}
+
+/// As docs/OPERATIONS.md has it.
+async fn move_to_postgresql(stack: &Stack) {
+    stack.compose(&["up", "-d", "postgres"]).await;
+    stack.healthy(&["postgres"]).await;
+    let address = stack.compose(&["exec", "-T", "postgres", "cat", "/run/switchback/database-url"]).await;
+    let to = format!("SWITCHBACK_TO={}", address.trim());
+    stack.compose(&["run", "--rm", "-T", "-e", &to, "node", "migrate", "--from", "sqlite:/data"]).await;
 }
 
 async fn the_image_holds_little_and_may_little(stack: &Stack) {

@@ -12,7 +12,7 @@ use crate::{PATIENCE, until};
 /// A running stack. Removed with its volumes when dropped.
 pub(crate) struct Stack {
     /// `None`: what .env says.
-    profile: Option<&'static str>,
+    pub(crate) profile: Option<&'static str>,
     pub(crate) address: SocketAddr,
 }
 
