@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::engine::Engine;
 use super::{NAME, stand_ins};
@@ -97,7 +98,9 @@ fn context(dir: &Path, binary: &Path) -> Result<PathBuf> {
     for file in ["Dockerfile", "postgres.sh", "cargo.sh"] {
         fs::copy(root().join(RECIPES).join(file), context.join(file))?;
     }
-    fs::copy(binary, context.join("switchback")).with_context(|| format!("no {}", binary.display()))?;
+    // As the profile `dist` has it.
+    let mut strip = Command::new("strip");
+    run_command(strip.arg("--strip-all").arg("-o").arg(context.join("switchback")).arg(binary))?;
     Ok(context)
 }
 
