@@ -11,10 +11,13 @@ mod credentials;
 mod disk_full;
 mod doctor;
 mod handshake;
+mod health;
 mod hostile;
 mod kit;
 mod moving;
 mod revocation;
+#[path = "../shared/script.rs"]
+mod script;
 mod startup;
 mod stop;
 mod tls;

@@ -92,6 +92,18 @@ async fn the_rust_client_talks_over_it_on_every_way_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_health_check_asks_the_server_beside_it_whatever_the_certificate_says() {
+    let secured = Secured::start().await;
+    let listen = secured.server.address.to_string();
+    let own = ["health", "--listen", &listen, "--tls-cert", "any.pem"];
+    let healthy = secured.run(&own, false).await;
+    assert!(healthy.status.success(), "{healthy:?}");
+    // Somebody by name must prove it.
+    let named = secured.run(&["health", "--url", &secured.server.url()], false).await;
+    assert_eq!(named.status.code(), Some(1), "{named:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sighup_brings_a_new_certificate_and_a_broken_one_changes_nothing() {
     let secured = Secured::start().await;
     let first = &secured.authority;

@@ -3,6 +3,7 @@
 //! Rust instead of shell, so that one language checks it all and it runs wherever the product
 //! builds. Each task is a list of steps; a step is one function over the programs it needs.
 
+mod compose;
 mod machine;
 mod process;
 mod runner;

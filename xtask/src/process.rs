@@ -28,16 +28,17 @@ pub(crate) fn run(dir: &Path, program: &str, args: &[&str]) -> Result<()> {
 
 /// [`run`] with more environment.
 pub(crate) fn run_with(dir: &Path, program: &str, args: &[&str], env: &[(&str, &OsStr)]) -> Result<()> {
-    let name = Path::new(program).file_name().map_or(program.into(), OsStr::to_string_lossy);
-    let line = format!("{name} {}", args.join(" "));
+    run_command(Command::new(program).args(args).current_dir(dir).envs(env.iter().copied()))
+}
+
+/// Runs a command, its output passed on; anything but success is an error.
+pub(crate) fn run_command(command: &mut Command) -> Result<()> {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let words = std::iter::once(program).chain(command.get_args()).map(OsStr::to_string_lossy);
+    let line = words.collect::<Vec<_>>().join(" ");
     println!("$ {line}");
-    let status = Command::new(program)
-        .args(args)
-        .current_dir(dir)
-        .envs(env.iter().copied())
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot run \"{line}\""))?;
+    let status = command.stdin(Stdio::null()).status();
+    let status = status.with_context(|| format!("cannot run \"{line}\""))?;
     if !status.success() {
         bail!("\"{line}\" failed: {status}");
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::compose;
 use crate::process::{self, cargo, root, run, run_with};
 use crate::tools::{self, Tool};
 
@@ -33,6 +34,8 @@ const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
 const BROWSER_TOOLS: &[Tool] =
     &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY, tools::OPENSSL];
 const PROXY_TOOLS: &[Tool] = &[tools::CC, tools::NGINX, tools::CADDY, tools::HAPROXY, tools::APACHE];
+const COMPOSE_TOOLS: &[Tool] =
+    &[tools::CC, tools::DOCKER, tools::DOCKER_COMPOSE, tools::DEBOOTSTRAP, tools::IPROUTE, tools::NAMESPACES];
 const PICTURE_TOOLS: &[Tool] =
     &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::EMOJI_FONT, tools::TEXT_FONT];
 
@@ -90,6 +93,13 @@ pub(crate) const ALL: &[Step] = &[
         after: Some("release"),
         run: browser,
     },
+    Step {
+        name: "compose",
+        about: "the image and the stack, by Docker, and what its failures cost",
+        tools: COMPOSE_TOOLS,
+        after: Some("release"),
+        run: compose,
+    },
 ];
 
 /// Takes the README's picture; not part of the tests.
@@ -116,10 +126,13 @@ fn fmt() -> Result<()> {
     run(root(), &cargo(), &["fmt", "--all", "--check"])
 }
 
+/// "All targets" leaves out the tests that `cargo test` leaves out.
 fn clippy() -> Result<()> {
-    run(root(), &cargo(), &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    // Not among all targets: a plain `cargo test` leaves it out.
-    run(root(), &cargo(), &["clippy", "--locked", "--workspace", "--test", "proxies", "--", "-D", "warnings"])
+    for targets in [&["--all-targets"][..], &["--test", "compose", "--test", "proxies"]] {
+        let args = [&["clippy", "--locked", "--workspace"], targets, &["--", "-D", "warnings"]].concat();
+        run(root(), &cargo(), &args)?;
+    }
+    Ok(())
 }
 
 fn rust() -> Result<()> {
@@ -179,6 +192,10 @@ fn python() -> Result<()> {
 
 fn browser() -> Result<()> {
     in_browser(&["test"])
+}
+
+fn compose() -> Result<()> {
+    compose::run(&binary()?)
 }
 
 fn screenshots() -> Result<()> {

@@ -137,3 +137,36 @@ pub(crate) const TEXT_FONT: Tool = Tool {
     least: ANY,
     source: Source::Debian(&["fonts-inter"]),
 };
+/// The engine, too: it is started where none runs.
+pub(crate) const DOCKER: Tool = Tool {
+    name: "Docker",
+    probe: Probe::Prints("sh", &["-c", "command -v dockerd && docker --version"]),
+    least: ANY,
+    source: Source::Debian(&["docker.io"]),
+};
+pub(crate) const DOCKER_COMPOSE: Tool = Tool {
+    name: "docker-compose",
+    probe: Probe::Prints("sh", &["-c", "docker-compose version || docker compose version"]),
+    least: ANY,
+    source: Source::Debian(&["docker-compose"]),
+};
+/// Makes what an image is made of where none can be pulled.
+pub(crate) const DEBOOTSTRAP: Tool = Tool {
+    name: "debootstrap",
+    probe: Probe::Prints("sh", &["-c", "command -v debootstrap"]),
+    least: ANY,
+    source: Source::Debian(&["debootstrap"]),
+};
+pub(crate) const IPROUTE: Tool = Tool {
+    name: "iproute2",
+    probe: Probe::Program(&["ip"], &["-V"]),
+    least: ANY,
+    source: Source::Debian(&["iproute2"]),
+};
+/// For an engine that leaves nothing behind.
+pub(crate) const NAMESPACES: Tool = Tool {
+    name: "namespaces",
+    probe: Probe::Prints("sh", &["-c", "command -v unshare && command -v nsenter && command -v setpriv"]),
+    least: ANY,
+    source: Source::Debian(&["util-linux"]),
+};

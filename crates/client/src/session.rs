@@ -152,9 +152,12 @@ impl Session {
             let due = self.outbox.begin_due(line);
             tokio::select! {
                 item = line.next() => {
-                    watchdog = Instant::now() + patience;
                     match item? {
-                        Item::Frame(frame) => self.received(frame, &mut announced).await?,
+                        Item::Frame(frame) => {
+                            watchdog = Instant::now() + patience;
+                            self.received(frame, &mut announced).await?;
+                        }
+                        Item::Answer(answer) => self.answered(*answer),
                         Item::Unanswered { id, why } => {
                             tracing::debug!(why, "a command got no answer");
                             self.outbox.unanswered(id.as_ref());
@@ -195,8 +198,7 @@ impl Session {
                 self.position.reset(cursor);
                 self.start_over(ResetCause::Server(reason)).await?;
             }
-            ServerFrame::Ack(ack) => self.outbox.acknowledged(ack),
-            ServerFrame::Error(error) => self.outbox.refused(error),
+            answer @ (ServerFrame::Ack(_) | ServerFrame::Error(_)) => self.answered(answer),
             ServerFrame::Typing { .. } | ServerFrame::Presence { .. } => {
                 self.tell(Update::Frame(frame)).await;
             }
@@ -204,6 +206,15 @@ impl Session {
             ServerFrame::Hello(_) | ServerFrame::Bye { .. } => {}
         }
         Ok(())
+    }
+
+    /// The server answered a command.
+    fn answered(&mut self, answer: ServerFrame) {
+        match answer {
+            ServerFrame::Ack(ack) => self.outbox.acknowledged(ack),
+            ServerFrame::Error(error) => self.outbox.refused(error),
+            _ => {}
+        }
     }
 
     async fn event(&mut self, event: Box<Event>) -> Result<(), Failure> {

@@ -44,7 +44,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs the server (the default).
     #[command(after_help = ABOUT_OPTIONS)]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Chats in the terminal.
     ///
     /// Lines of standard input become messages; `/rooms`, `/join NAME` and `/quit` do what they say.
@@ -53,6 +53,10 @@ pub(crate) enum Command {
     ///
     /// Exits with 0 when at least one way works, with 1 otherwise.
     Doctor(DoctorArgs),
+    /// Asks the server on this machine whether it can serve, as a container's health check does.
+    ///
+    /// Exits with 0 when it can, with 1 otherwise and says why.
+    Health(HealthArgs),
     /// Copies a whole workspace into an empty database, from SQLite to PostgreSQL or back.
     ///
     /// Everything comes along: messages, accounts, who is signed in, read positions. Clients go on where
@@ -102,10 +106,16 @@ pub(crate) struct ServeOptions {
     /// password is better in the environment or the file) [default: a file in the data directory]
     #[arg(long, env = "SWITCHBACK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+    /// A file that holds the database's URL, so that a password need not stand elsewhere
+    #[arg(long, env = "SWITCHBACK_DATABASE_URL_FILE", value_name = "FILE")]
+    pub(crate) database_url_file: Option<PathBuf>,
     /// Where several servers on one database hear of each other: `postgres`, `nats://HOST:4222` (with
     /// commas: several), or `none` [default: postgres, if that is the database]
     #[arg(long, env = "SWITCHBACK_BUS", hide_env_values = true, value_name = "BUS")]
     pub(crate) bus: Option<String>,
+    /// A file that holds it, if there is a password in it
+    #[arg(long, env = "SWITCHBACK_BUS_FILE", value_name = "FILE")]
+    pub(crate) bus_file: Option<PathBuf>,
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "SWITCHBACK_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
@@ -214,6 +224,24 @@ pub(crate) struct DoctorArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HealthArgs {
+    /// The server's address [default: where `serve` with the same settings listens]
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Where `serve` listens
+    #[arg(long, env = "SWITCHBACK_LISTEN", value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The certificate, if `serve` has one: then it is asked over TLS, whatever the certificate says
+    #[arg(long, env = "SWITCHBACK_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Where the settings file may lie
+    #[arg(long, env = "SWITCHBACK_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
 /// The addresses are texts here: clap would quote a bad one in full, password and all.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MigrateArgs {
@@ -255,6 +283,9 @@ pub(crate) struct DataArgs {
     /// The server's database, if it is not in the data directory
     #[arg(long, env = "SWITCHBACK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+    /// A file that holds the database's URL
+    #[arg(long, env = "SWITCHBACK_DATABASE_URL_FILE", value_name = "FILE")]
+    pub(crate) database_url_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) config: ConfigArg,
 }
@@ -341,6 +372,7 @@ mod tests {
             ("--config", "SWITCHBACK_CONFIG", "switchback.toml"),
             ("--data-dir", "SWITCHBACK_DATA_DIR", "./switchback-data"),
             ("--database-url", "SWITCHBACK_DATABASE_URL", "a file in"),
+            ("--database-url-file", "SWITCHBACK_DATABASE_URL_FILE", "password"),
             ("--listen", "SWITCHBACK_LISTEN", "127.0.0.1:8080"),
             ("--public-url", "SWITCHBACK_PUBLIC_URL", "each request"),
             ("--tls-cert", "SWITCHBACK_TLS_CERT", "none, plain HTTP"),
@@ -355,6 +387,7 @@ mod tests {
             ("--connections", "SWITCHBACK_CONNECTIONS", "60000"),
             ("--ring-events", "SWITCHBACK_RING_EVENTS", "8192"),
             ("--bus", "SWITCHBACK_BUS", "postgres"),
+            ("--bus-file", "SWITCHBACK_BUS_FILE", "password"),
         ];
         for (flag, variable, default) in options {
             assert!(help.contains(flag) && help.contains(variable), "{flag}");

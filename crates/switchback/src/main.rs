@@ -5,6 +5,7 @@ mod admin;
 mod chat;
 mod cli;
 mod doctor;
+mod health;
 mod logging;
 mod password;
 mod progress;
@@ -29,6 +30,7 @@ async fn main() -> ExitCode {
         Some(Command::Serve(options)) => serve::run(&options).await,
         Some(Command::Chat(options)) => chat::run(options).await,
         Some(Command::Doctor(options)) => doctor::run(options).await,
+        Some(Command::Health(options)) => health::run(&options).await,
         Some(Command::Migrate(args)) => transfer::migrate(args).await,
         Some(Command::Backup(args)) => transfer::backup(args).await,
         Some(Command::Restore(args)) => transfer::restore(args).await,

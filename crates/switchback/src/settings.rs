@@ -1,7 +1,12 @@
 //! From options to settings: a flag wins over the environment (clap sees to that), the environment
 //! over the file, the file over the default. A key of the file that nobody knows is refused by name,
 //! because a misspelt option that is silently ignored is found out on the worst day.
+//!
+//! What holds a secret may also be the name of a file that holds it: whoever can list processes or
+//! containers sees their arguments and environment, but no file.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +21,8 @@ const DEFAULT_LOG: &str = "info";
 const FILE_NAME: &str = "switchback.toml";
 /// The longest settings file, in bytes.
 const FILE_BYTES: u64 = 1024 * 1024;
+/// The longest file with one secret in it, in bytes.
+const SECRET_BYTES: u64 = 16 * 1024;
 
 /// Everything `serve` needs to know.
 #[derive(Debug)]
@@ -47,8 +54,12 @@ impl Settings {
 
     /// Settings of an admin command, which finds the same data directory as the server.
     pub(crate) fn of_admin(args: &DataArgs) -> Result<Self> {
-        let (data_dir, database_url) = (args.data_dir.clone(), args.database_url.clone());
-        let options = ServeOptions { data_dir, database_url, ..ServeOptions::default() };
+        let options = ServeOptions {
+            data_dir: args.data_dir.clone(),
+            database_url: args.database_url.clone(),
+            database_url_file: args.database_url_file.clone(),
+            ..ServeOptions::default()
+        };
         Self::of_server(&ServeArgs { config: args.config.clone(), options })
     }
 }
@@ -74,18 +85,23 @@ fn bus(options: &ServeOptions) -> Result<BusHome> {
 }
 
 /// The options with those of the file behind them.
-fn with_file(options: &ServeOptions, config: &ConfigArg) -> Result<(ServeOptions, Option<PathBuf>)> {
+pub(crate) fn with_file(
+    options: &ServeOptions,
+    config: &ConfigArg,
+) -> Result<(ServeOptions, Option<PathBuf>)> {
+    let options = options.clone().with_secrets()?;
     let path = match &config.path {
         Some(path) => Some(path.clone()),
-        None => [data_dir(options).join(FILE_NAME), PathBuf::from(FILE_NAME)]
+        None => [data_dir(&options).join(FILE_NAME), PathBuf::from(FILE_NAME)]
             .into_iter()
             .find(|path| path.is_file()),
     };
     let Some(path) = path else {
-        return Ok((options.clone(), None));
+        return Ok((options, None));
     };
-    let file = read(&path).with_context(|| format!("in the settings file {}", path.display()))?;
-    Ok((options.clone().or(file), Some(path)))
+    let file = read(&path).and_then(ServeOptions::with_secrets);
+    let file = file.with_context(|| format!("in the settings file {}", path.display()))?;
+    Ok((options.or(file), Some(path)))
 }
 
 fn read(path: &Path) -> Result<ServeOptions> {
@@ -93,6 +109,28 @@ fn read(path: &Path) -> Result<ServeOptions> {
         bail!("it is longer than {FILE_BYTES} bytes");
     }
     Ok(toml::from_str(&std::fs::read_to_string(path)?)?)
+}
+
+/// What a file holds that is named in place of a secret. An empty name is none.
+fn secret(name: &str, given: Option<String>, file: Option<&Path>) -> Result<Option<String>> {
+    let given = given.filter(|secret| !secret.is_empty());
+    let Some(path) = file.filter(|path| !path.as_os_str().is_empty()) else {
+        return Ok(given);
+    };
+    if given.is_some() {
+        bail!("{name} and {name}_file: one of them, not both");
+    }
+    read_secret(path).with_context(|| format!("{name}_file {}", path.display())).map(Some)
+}
+
+fn read_secret(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(SECRET_BYTES + 1).read_to_string(&mut text)?;
+    match text.trim() {
+        "" => bail!("it is empty"),
+        _ if text.len() as u64 > SECRET_BYTES => bail!("it is longer than {SECRET_BYTES} bytes"),
+        secret => Ok(secret.to_owned()),
+    }
 }
 
 fn server(options: ServeOptions) -> Result<Config> {
@@ -152,12 +190,21 @@ fn at_least_one<N: From<u8> + PartialOrd>(name: &str, number: Option<N>) -> Resu
 }
 
 impl ServeOptions {
+    /// Secrets in place of the files that hold them.
+    fn with_secrets(self) -> Result<Self> {
+        let database_url = secret("database_url", self.database_url, self.database_url_file.as_deref())?;
+        let bus = secret("bus", self.bus, self.bus_file.as_deref())?;
+        Ok(Self { database_url, database_url_file: None, bus, bus_file: None, ..self })
+    }
+
     /// What is given here, and what is not from `other`.
     fn or(self, other: Self) -> Self {
         Self {
             data_dir: self.data_dir.or(other.data_dir),
             database_url: self.database_url.or(other.database_url),
+            database_url_file: self.database_url_file.or(other.database_url_file),
             bus: self.bus.or(other.bus),
+            bus_file: self.bus_file.or(other.bus_file),
             listen: self.listen.or(other.listen),
             public_url: self.public_url.or(other.public_url),
             tls_cert: self.tls_cert.or(other.tls_cert),
@@ -237,6 +284,7 @@ mod tests {
         let data = DataArgs {
             data_dir: Some(dir.path().to_owned()),
             database_url: None,
+            database_url_file: None,
             config: ConfigArg::default(),
         };
         assert_eq!(Settings::of_admin(&data).unwrap().server.ring_events, 77);
@@ -258,5 +306,37 @@ mod tests {
     fn an_empty_public_url_is_none() {
         let flags = ServeOptions { public_url: Some(String::new()), ..ServeOptions::default() };
         assert_eq!(settings(flags, "").unwrap().server.public_url, None);
+    }
+
+    #[test]
+    fn a_secret_may_be_in_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("url");
+        let of = |content: &str, url: Option<&str>, file: &str| {
+            std::fs::write(&path, content).unwrap();
+            let flags = ServeOptions {
+                database_url: url.map(str::to_owned),
+                database_url_file: Some(path.clone()),
+                ..ServeOptions::default()
+            };
+            settings(flags, file).map(|settings| settings.database.to_string())
+        };
+        assert_eq!(of("sqlite:/srv/chat\n", None, "").unwrap(), "sqlite:/srv/chat");
+        assert_eq!(of("sqlite:/srv/chat", Some(""), "").unwrap(), "sqlite:/srv/chat");
+        // As for every option, what stands in the settings file is what counts least.
+        let file = "database_url = \"sqlite:/elsewhere\"";
+        assert_eq!(of("sqlite:/srv/chat", None, file).unwrap(), "sqlite:/srv/chat");
+        let refused = |content: &str, url| format!("{:#}", of(content, url, "").unwrap_err());
+        assert!(refused(" \n", None).contains("empty"));
+        assert!(refused(&"x".repeat(20_000), None).contains("longer"));
+        assert!(refused("sqlite:/a", Some("sqlite:/b")).contains("not both"));
+    }
+
+    #[test]
+    fn a_missing_secret_is_named_with_its_file() {
+        let flags =
+            ServeOptions { database_url_file: Some("/nowhere/url".into()), ..ServeOptions::default() };
+        let refused = format!("{:#}", settings(flags, "").unwrap_err());
+        assert!(refused.contains("database_url_file /nowhere/url"), "{refused}");
     }
 }

@@ -36,8 +36,10 @@ enum Way {
 /// What comes out of an open line.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// What the server says.
+    /// What the server says on this line.
     Frame(Incoming),
+    /// The answer to a command by POST. It says nothing about whether the line still lives.
+    Answer(Box<ServerFrame>),
     /// A command by POST got no answer from the server; it may have been carried out or not.
     Unanswered { id: Option<CommandId>, why: String },
 }

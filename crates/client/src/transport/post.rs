@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
-use switchback_core::wire::{Ack, CommandError, CommandId, Incoming, Problem, Request, ServerFrame};
+use switchback_core::wire::{Ack, CommandError, CommandId, Problem, Request, ServerFrame};
 use tokio::time::timeout;
 
 use super::{Failure, Item};
@@ -71,14 +71,14 @@ async fn post(http: &Http, id: Option<CommandId>, json: String) -> Result<Item, 
     if status == StatusCode::OK
         && let Ok(ack) = serde_json::from_slice::<Ack>(&body)
     {
-        return Ok(frame(ServerFrame::Ack(Ack { id, ..ack })));
+        return Ok(Item::Answer(Box::new(ServerFrame::Ack(Ack { id, ..ack }))));
     }
     if media_type == "application/problem+json"
         && let Ok(problem) = serde_json::from_slice::<Problem>(&body)
     {
         let Problem { detail, code, retry, field, retry_after_ms, .. } = problem;
         let error = CommandError { id, code, detail, retry, field, retry_after_ms };
-        return Ok(frame(ServerFrame::Error(error)));
+        return Ok(Item::Answer(Box::new(ServerFrame::Error(error))));
     }
     // A proxy's page: nobody knows whether the command arrived. The nonce makes asking again safe.
     Ok(unanswered(id, format!("somebody answered for the server: {status}")))
@@ -86,8 +86,4 @@ async fn post(http: &Http, id: Option<CommandId>, json: String) -> Result<Item, 
 
 fn unanswered(id: Option<CommandId>, why: String) -> Item {
     Item::Unanswered { id, why }
-}
-
-fn frame(frame: ServerFrame) -> Item {
-    Item::Frame(Incoming::Frame(Box::new(frame)))
 }

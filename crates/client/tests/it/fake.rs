@@ -28,6 +28,8 @@ pub(crate) enum Act {
     Well,
     /// Takes the connection and says nothing.
     Silent,
+    /// Opens an event stream well, and then nothing comes on it any more.
+    Stalls,
     /// Answers with this status instead.
     Status(u16),
     /// Says hello this late.
@@ -253,6 +255,9 @@ impl Fake {
                 if course.breaks_off_at(&frame) || http::write_event(stream, &frame).await.is_none() {
                     return;
                 }
+            }
+            if matches!(act, Act::Stalls) {
+                sleep(kit::LONG).await;
             }
             if !course.goes_on || head.changed().await.is_err() {
                 return;

@@ -10,7 +10,7 @@ use switchback_core::wire::{ByeReason, ResetReason};
 use tokio::time::Instant;
 
 use crate::fake::{Act, Fake};
-use crate::kit::{self, config, connect, connect_by, cursor, events, live, next, seqs, timings, until};
+use crate::kit::{self, config, connect, connect_by, cursor, events, live, next, post, seqs, timings, until};
 
 const WAYS: [Transport; 3] = [Transport::Websocket, Transport::Sse, Transport::Batch];
 
@@ -126,6 +126,34 @@ async fn a_connection_on_which_nothing_comes_is_taken_for_dead() {
         .await;
         assert!(why.contains("nothing came"), "{why}");
         assert_eq!(live(&mut stream).await, way);
+    }
+}
+
+#[tokio::test]
+async fn answers_to_posts_do_not_make_up_for_a_stream_on_which_nothing_comes() {
+    let stalls = [vec![Act::Stalls, Act::Well], vec![Act::Well, Act::Silent, Act::Well]];
+    for (way, acts) in [Transport::Sse, Transport::Batch].into_iter().zip(stalls) {
+        let fake = Fake::start().await;
+        fake.orders(way, acts);
+        let timings = Timings { watchdog: Duration::from_millis(300), batch_wait_s: 25, ..timings() };
+        let transports = TransportPolicy::Only(way);
+        let (handle, mut stream) =
+            Client::connect(&ClientConfig { timings, transports, ..config(&fake) }).unwrap();
+        live(&mut stream).await;
+        let talk = tokio::spawn(async move {
+            loop {
+                handle.send(post("Is anybody there?")).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let why = until(&mut stream, |update| match update {
+            Update::Status(Status::Waiting { why, .. }) => Some(why.clone()),
+            _ => None,
+        })
+        .await;
+        assert!(why.contains("nothing came") && fake.posts() > 3, "{way:?}: {why}");
+        assert_eq!(seqs(&events(&mut stream, 3).await), [1, 2, 3], "{way:?}");
+        talk.abort();
     }
 }
 
