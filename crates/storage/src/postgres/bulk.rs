@@ -1,5 +1,5 @@
-//! Posting many messages at once: whatever their number, two statements while the head is locked
-//! (two more if somebody is mentioned), where one by one it would be seven for each.
+//! Posting many messages at once: two statements while the head is locked, whatever their number (more
+//! if there is much text, two more if somebody is mentioned), where one by one it would be seven for each.
 //!
 //! Only what simply goes through is done here. A post that was seen before, is refused, or comes
 //! twice in the group is left to the ordinary path, which is the one place that says why.
@@ -16,7 +16,7 @@ use crate::db::without_nul;
 use crate::postgres::in_time;
 use crate::tx::{Tx, new_id};
 use crate::write::messages::{digest, fresh, mentionable};
-use crate::{Error, NewMessage, Posted};
+use crate::{Error, NewMessage, Posted, limits as storage};
 
 /// Posts what goes through; `None` stands for one that the ordinary path must look at. An error
 /// leaves the transaction good for nothing but to be rolled back.
@@ -40,7 +40,7 @@ async fn post_on(
     let mut clear = clear(conn, news).await?;
     let mut mentions = mentions(conn, news).await?;
     let mut once = HashSet::new();
-    let mut rows = Rows::default();
+    let mut statements = vec![Rows::default()];
     let mut posted = Vec::with_capacity(news.len());
     let mut seq = first;
     for (index, new) in news.iter().enumerate() {
@@ -48,12 +48,19 @@ async fn post_on(
         posted.push(quote.map(|quote| {
             let id = MessageId::from_uuid(new_id());
             let message = fresh(new, id, seq, at, quote, mentions.remove(&index).unwrap_or_default());
-            rows.push(&message, digest(new));
+            if statements.last().is_none_or(|rows| !rows.has_room_for(&message)) {
+                statements.push(Rows::default());
+            }
+            if let Some(rows) = statements.last_mut() {
+                rows.push(&message, digest(new));
+            }
             seq += 1;
             Posted { seq: message.seq, message, fresh: true }
         }));
     }
-    rows.insert(conn, at).await?;
+    for rows in statements {
+        rows.insert(conn, at).await?;
+    }
     Ok(posted)
 }
 
@@ -134,6 +141,7 @@ async fn mentions(
 /// New messages, column by column.
 #[derive(Default)]
 struct Rows {
+    bytes: usize,
     seqs: Vec<i64>,
     ids: Vec<Uuid>,
     rooms: Vec<Uuid>,
@@ -147,6 +155,13 @@ struct Rows {
     mentioned: Mentioned,
 }
 
+/// About what a row takes in a statement.
+fn size_bytes(message: &Message) -> usize {
+    /// A position, five ids, a digest, two lengths, a truth value, each with its own length.
+    const FIXED_BYTES: usize = 176;
+    FIXED_BYTES + message.body.len() + message.html.len()
+}
+
 #[derive(Default)]
 struct Mentioned {
     users: Vec<Uuid>,
@@ -155,7 +170,13 @@ struct Mentioned {
 }
 
 impl Rows {
+    /// A row that is too large for any statement has one of its own.
+    fn has_room_for(&self, message: &Message) -> bool {
+        self.bytes == 0 || self.bytes + size_bytes(message) <= storage::POSTGRES_INSERT_BYTES
+    }
+
     fn push(&mut self, message: &Message, digest: [u8; 32]) {
+        self.bytes += size_bytes(message);
         let seq = i64::try_from(message.seq).unwrap_or(i64::MAX);
         let room = message.room.as_uuid();
         self.seqs.push(seq);
