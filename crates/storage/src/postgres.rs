@@ -157,9 +157,10 @@ impl Server {
                     Ok(true)
                 })
             })
-            // One that does not answer must not keep its place in the pool.
+            // One that does not answer must not keep its place in the pool, nor one whose reader gave
+            // up just as its transaction began: whoever reads on it next would read the past.
             .after_release(|conn, _| {
-                Box::pin(async move { within(limits::READER_WAIT, conn.ping()).await.map(|()| true) })
+                Box::pin(async move { within(limits::READER_WAIT, is_outside_transaction(conn)).await })
             })
             .connect_lazy_with(self.options())
     }
@@ -223,6 +224,12 @@ pub(crate) async fn schema_version(conn: &mut PgConnection) -> Result<Option<i64
 /// A transaction in which everything read is of one moment.
 pub(crate) async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     in_time(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await
+}
+
+/// sqlx counts only transactions that have begun to its knowledge; the server knows. A simple query
+/// outside of one is its own, and began with it.
+async fn is_outside_transaction(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    raw_sql("SELECT now() = statement_timestamp()").fetch_one(conn).await?.try_get(0)
 }
 
 /// Locks the head and reads it, in one way there and back: from here on the other nodes wait.

@@ -182,3 +182,23 @@ async fn nothing_is_acknowledged_into_a_file_that_was_taken_away() {
     std::fs::rename(&aside, &file).unwrap();
     store.post_message(message(ada, general, 10)).await.unwrap();
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: set SWITCHBACK_TEST_POSTGRES"]
+async fn a_reader_that_was_given_up_as_its_transaction_began_is_not_read_on() {
+    let home = Home::postgres().await;
+    let (store, ada, general) = store(&home).await;
+    let mut given_up = Vec::new();
+    for _ in 0..limits::READERS {
+        let mut conn = store.reader().await.unwrap();
+        // As it stands when nobody waits for the answer to BEGIN any more; the first look fixes what is seen.
+        conn.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", values![]).await.unwrap();
+        conn.one("SELECT seq FROM log_head WHERE id = 1", values![]).await.unwrap();
+        given_up.push(conn);
+    }
+    let posted = store.post_message(message(ada, general, 10)).await.unwrap();
+    drop(given_up);
+    for _ in 0..=limits::READERS {
+        assert_eq!(store.head().await.unwrap(), posted.seq);
+    }
+}
