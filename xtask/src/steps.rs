@@ -155,7 +155,8 @@ fn postgres() -> Result<()> {
 /// Tests beside a cluster that is made for them; its address is in the variables that begin with PG.
 fn in_postgres(tests: &[&str]) -> Result<()> {
     let cargo = cargo();
-    let mut args = vec!["-o", "fsync=on", "-o", "max_connections=200", cargo.as_str()];
+    // A temporary one in every respect: two runs at once do not meet.
+    let mut args = vec!["-t", "-o", "fsync=on", "-o", "max_connections=200", cargo.as_str()];
     args.extend(["test", "--locked", "--workspace"]);
     args.extend(tests);
     let server = [(TEST_POSTGRES, "postgres://localhost/postgres".as_ref())];
