@@ -56,6 +56,7 @@ async fn the_default_profile_is_one_node_on_a_volume_and_a_team_can_outgrow_it()
     people_talk(&stack, &team).await;
     let before = messages(&team).await;
     assert!(before > 3);
+    back_up(&stack).await;
     let took = timed(async { drop(stack.compose(&["stop"]).await) }).await;
     let state = stack.state("switchback").await;
     assert!(state["ExitCode"] == 0 && took < STOP, "{took:?}: {state:#}");
@@ -72,6 +73,17 @@ async fn the_default_profile_is_one_node_on_a_volume_and_a_team_can_outgrow_it()
     stack.healthy(&["node"]).await;
     assert_eq!(messages(&team).await, before);
     stack.down().await;
+}
+
+/// As docs/OPERATIONS.md has it.
+async fn back_up(stack: &Stack) {
+    let said = stack.compose(&["exec", "-T", "switchback", "switchback", "backup", "/data/monday.db"]).await;
+    assert!(said.contains("messages"), "{said}");
+    let dir = tempfile::tempdir().unwrap();
+    let (inside, here) =
+        (stack.container("switchback").await + ":/data/monday.db", dir.path().join("monday.db"));
+    docker(&["cp", &inside, here.to_str().unwrap()]).await;
+    assert!(std::fs::read(here).unwrap().starts_with(b"SQLite format 3\0"));
 }
 
 /// As docs/OPERATIONS.md has it.

@@ -39,15 +39,18 @@ impl Settings {
     /// Settings of a server.
     pub(crate) fn of_server(args: &ServeArgs) -> Result<Self> {
         let (options, file) = with_file(&args.options, &args.config)?;
-        let (database, bus) = (database(&options)?, bus(&options)?);
-        if matches!(database, Database::Directory(_)) && matches!(bus, BusHome::Postgres | BusHome::Nats(_)) {
+        let database = database(&options)?;
+        let (log, log_format) = (options.log.clone(), options.log_format);
+        let server = server(options)?;
+        let wants_others = matches!(server.bus, BusHome::Postgres | BusHome::Nats(_));
+        if matches!(database, Database::Directory(_)) && wants_others {
             bail!("bus: a data directory is for one server; several need database_url = \"postgres://...\"");
         }
         Ok(Self {
             database,
-            log: options.log.clone().unwrap_or_else(|| DEFAULT_LOG.to_owned()),
-            log_format: options.log_format.unwrap_or(LogFormat::Text),
-            server: Config { bus, ..server(options)? },
+            log: log.unwrap_or_else(|| DEFAULT_LOG.to_owned()),
+            log_format: log_format.unwrap_or(LogFormat::Text),
+            server,
             file,
         })
     }
@@ -77,8 +80,8 @@ fn database(options: &ServeOptions) -> Result<Database> {
 }
 
 /// Empty as above.
-fn bus(options: &ServeOptions) -> Result<BusHome> {
-    match options.bus.as_deref().filter(|bus| !bus.is_empty()) {
+fn bus(bus: Option<&str>) -> Result<BusHome> {
+    match bus.filter(|bus| !bus.is_empty()) {
         Some(bus) => bus.parse().context("bus"),
         None => Ok(BusHome::default()),
     }
@@ -167,7 +170,7 @@ fn server(options: ServeOptions) -> Result<Config> {
             .unwrap_or(default.commands_burst),
         connections: at_least_one("connections", options.connections)?.unwrap_or(default.connections),
         ring_events: at_least_one("ring_events", options.ring_events)?.unwrap_or(default.ring_events),
-        bus: default.bus,
+        bus: bus(options.bus.as_deref())?,
     })
 }
 

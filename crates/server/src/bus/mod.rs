@@ -61,7 +61,7 @@ pub(crate) enum Lines {
 impl Bus {
     /// Within one process.
     pub(crate) fn in_process(hub: Arc<Hub>) -> Self {
-        Self { hub, outbox: None, status: Arc::new(Status::new("in process")) }
+        Self { hub, outbox: None, status: Arc::new(Status::in_process()) }
     }
 
     /// As the operator has chosen; doorbells of other nodes go to `rings`.

@@ -29,9 +29,18 @@ pub(crate) struct BusStats {
 }
 
 impl Status {
+    /// Nobody is heard yet.
     pub(super) fn new(home: &'static str) -> Self {
-        let zero = AtomicU64::default;
-        let connected = AtomicBool::new(home == "in process");
+        Self::with(home, false)
+    }
+
+    /// There is nobody to be heard.
+    pub(super) fn in_process() -> Self {
+        Self::with("in process", true)
+    }
+
+    fn with(home: &'static str, connected: bool) -> Self {
+        let (connected, zero) = (AtomicBool::new(connected), AtomicU64::default);
         Self { home, connected, connects: zero(), sent: zero(), received: zero(), dropped: zero() }
     }
 

@@ -58,15 +58,6 @@ struct Inner {
     floor: Position,
 }
 
-/// How a reader goes on from a position that it was told earlier, by whatever node.
-#[derive(Debug)]
-pub(super) struct Resumed {
-    /// From where.
-    pub(super) seen: Position,
-    /// Something was missed that is still true.
-    pub(super) missed: bool,
-}
-
 impl Ephemeral {
     /// `node` tells this node, and this life of it, from others.
     pub(super) fn new(node: u64, since_1970: Duration) -> Self {
@@ -93,7 +84,7 @@ impl Ephemeral {
     }
 
     /// Shows what came after `seen`. Returns the new position, and whether something was missed.
-    pub(super) fn read(&self, seen: Position, mut show: impl FnMut(&Passing)) -> (Position, bool) {
+    pub(super) fn read(&self, seen: Position, show: &mut dyn FnMut(&Passing)) -> (Position, bool) {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         if seen < inner.floor || seen > inner.head {
             return (inner.head, true);
@@ -102,20 +93,21 @@ impl Ephemeral {
         (inner.head, false)
     }
 
-    /// Where a reader goes on who was told `seen`. Shows what another node's reader may not know.
-    pub(super) fn resume(&self, seen: Position, mut show: impl FnMut(&Passing)) -> Resumed {
+    /// Where a reader goes on who was told `seen` by whatever node, and whether something was missed
+    /// that is still true. Shows what another node's reader may not know.
+    pub(super) fn resume(&self, seen: Position, show: &mut dyn FnMut(&Passing)) -> (Position, bool) {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let is_own = seen & TAG_MASK == self.tag && (inner.floor..=inner.head).contains(&seen);
         if is_own {
-            return Resumed { seen, missed: false };
+            return (seen, false);
         }
         let slack = position(millis_of(limits::CLOCK_SKEW), 0);
         let from = seen.saturating_sub(slack);
         if from < inner.floor {
-            return Resumed { seen: inner.head, missed: true };
+            return (inner.head, true);
         }
         inner.after(from).filter(|(_, passing)| passing.is_lasting()).for_each(|(_, passing)| show(passing));
-        Resumed { seen: inner.head, missed: false }
+        (inner.head, false)
     }
 }
 
@@ -154,13 +146,13 @@ mod tests {
 
     fn count(ephemeral: &Ephemeral, seen: Position) -> (usize, Position, bool) {
         let mut shown = 0;
-        let (head, missed) = ephemeral.read(seen, |_| shown += 1);
+        let (head, missed) = ephemeral.read(seen, &mut |_| shown += 1);
         (shown, head, missed)
     }
 
     fn resumed(ephemeral: &Ephemeral, seen: Position) -> (usize, Position, bool) {
         let mut shown = 0;
-        let Resumed { seen, missed } = ephemeral.resume(seen, |_| shown += 1);
+        let (seen, missed) = ephemeral.resume(seen, &mut |_| shown += 1);
         (shown, seen, missed)
     }
 

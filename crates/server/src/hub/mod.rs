@@ -215,25 +215,13 @@ impl Hub {
     /// The ephemeral frames after `seen` that a person may get, and the new position. `None`: they
     /// missed some and must be told everybody's presence.
     pub(crate) fn ephemeral_after(&self, viewer: &Viewer, seen: u64) -> (u64, Option<Vec<Arc<Frame>>>) {
-        let mut frames = Vec::new();
-        let (seen, missed) = self.ephemeral.read(seen, |passing| {
-            if viewer.hears(passing) {
-                frames.push(Arc::clone(&passing.frame));
-            }
-        });
-        (seen, (!missed).then_some(frames))
+        heard(viewer, |show| self.ephemeral.read(seen, show))
     }
 
     /// Where a person goes on who was told the position `seen`, perhaps by another node, and what
     /// they may not know. `None`: they must be told everybody's presence.
     pub(crate) fn ephemeral_resume(&self, viewer: &Viewer, seen: u64) -> (u64, Option<Vec<Arc<Frame>>>) {
-        let mut frames = Vec::new();
-        let resumed = self.ephemeral.resume(seen, |passing| {
-            if viewer.hears(passing) {
-                frames.push(Arc::clone(&passing.frame));
-            }
-        });
-        (resumed.seen, (!resumed.missed).then_some(frames))
+        heard(viewer, |show| self.ephemeral.resume(seen, show))
     }
 
     /// Somebody is writing in a room.
@@ -283,17 +271,11 @@ impl Hub {
 
     fn held(&self, users: Option<&HashSet<UserId>>) -> HashSet<(UserId, Credential)> {
         let state = self.state();
-        let held = |(user, person): (&UserId, &Person)| {
-            let user = *user;
-            let credentials: Vec<_> =
-                person.sessions.iter().map(|session| (user, session.credential)).collect();
-            credentials
-        };
         match users {
             Some(users) => {
-                users.iter().filter_map(|user| state.people.get_key_value(user)).flat_map(held).collect()
+                users.iter().filter_map(|user| state.people.get(user)).flat_map(Person::held).collect()
             }
-            None => state.people.iter().flat_map(held).collect(),
+            None => state.people.values().flat_map(Person::held).collect(),
         }
     }
 
@@ -459,6 +441,11 @@ impl State {
 }
 
 impl Person {
+    /// By what their connections were let in.
+    fn held(&self) -> impl Iterator<Item = (UserId, Credential)> + '_ {
+        self.sessions.iter().map(|session| (self.viewer.user, session.credential))
+    }
+
     fn wake(&self) {
         self.sessions.iter().for_each(|session| session.wake());
     }
@@ -487,6 +474,20 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.hub.leave(&self.session);
     }
+}
+
+/// What of the ephemeral frames that are shown a person may get; `None`: some were missed.
+fn heard(
+    viewer: &Viewer,
+    read: impl FnOnce(&mut dyn FnMut(&Passing)) -> (u64, bool),
+) -> (u64, Option<Vec<Arc<Frame>>>) {
+    let mut frames = Vec::new();
+    let (seen, missed) = read(&mut |passing| {
+        if viewer.hears(passing) {
+            frames.push(Arc::clone(&passing.frame));
+        }
+    });
+    (seen, (!missed).then_some(frames))
 }
 
 fn standing(user: UserId, level: Level) -> Standing {

@@ -40,7 +40,7 @@ async fn post_on(
     let mut clear = clear(conn, news).await?;
     let mut mentions = mentions(conn, news).await?;
     let mut once = HashSet::new();
-    let mut statements = vec![Rows::default()];
+    let (mut statements, mut rows) = (Vec::new(), Rows::default());
     let mut posted = Vec::with_capacity(news.len());
     let mut seq = first;
     for (index, new) in news.iter().enumerate() {
@@ -48,16 +48,15 @@ async fn post_on(
         posted.push(quote.map(|quote| {
             let id = MessageId::from_uuid(new_id());
             let message = fresh(new, id, seq, at, quote, mentions.remove(&index).unwrap_or_default());
-            if statements.last().is_none_or(|rows| !rows.has_room_for(&message)) {
-                statements.push(Rows::default());
+            if !rows.has_room_for(&message) {
+                statements.push(std::mem::take(&mut rows));
             }
-            if let Some(rows) = statements.last_mut() {
-                rows.push(&message, digest(new));
-            }
+            rows.push(&message, digest(new));
             seq += 1;
             Posted { seq: message.seq, message, fresh: true }
         }));
     }
+    statements.push(rows);
     for rows in statements {
         rows.insert(conn, at).await?;
     }

@@ -42,11 +42,8 @@ async fn mark_on(
 ) -> Result<Vec<usize>, sqlx::Error> {
     let mut once = HashSet::new();
     let of_group = marks.iter().enumerate().filter(|(_, mark)| once.insert((mark.user, mark.room)));
-    let mut rows = Rows::default();
-    for (index, mark) in of_group {
-        rows.push(index, mark, mark.seq.min(head));
-    }
-    let moved = rows.update(conn).await?;
+    let of_group: Vec<usize> = of_group.map(|(index, _)| index).collect();
+    let moved = Rows::of(&of_group, marks, head).update(conn).await?;
     let first = i64::try_from(head + 1).unwrap_or(i64::MAX);
     Rows::of(&moved, marks, head).log(conn, first, at).await?;
     Ok(moved)
@@ -62,19 +59,16 @@ struct Rows {
 }
 
 impl Rows {
+    /// The marks at these indexes, none beyond the head.
     fn of(indexes: &[usize], marks: &[ReadMark], head: Seq) -> Self {
         let mut rows = Self::default();
-        for index in indexes {
-            rows.push(*index, &marks[*index], marks[*index].seq.min(head));
+        for (index, mark) in indexes.iter().filter_map(|index| Some((*index, marks.get(*index)?))) {
+            rows.places.push(i64::try_from(index).unwrap_or(i64::MAX));
+            rows.users.push(mark.user.as_uuid());
+            rows.rooms.push(mark.room.as_uuid());
+            rows.read_seqs.push(i64::try_from(mark.seq.min(head)).unwrap_or(i64::MAX));
         }
         rows
-    }
-
-    fn push(&mut self, index: usize, mark: &ReadMark, read_seq: Seq) {
-        self.places.push(i64::try_from(index).unwrap_or(i64::MAX));
-        self.users.push(mark.user.as_uuid());
-        self.rooms.push(mark.room.as_uuid());
-        self.read_seqs.push(i64::try_from(read_seq).unwrap_or(i64::MAX));
     }
 
     /// Returns the indexes of those that moved.

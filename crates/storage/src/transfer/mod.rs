@@ -27,6 +27,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use switchback_core::Seq;
+use tempfile::TempDir;
 
 pub use error::TransferError;
 
@@ -147,10 +148,7 @@ pub async fn restore(
     to: &Database,
     on_progress: OnProgress<'_>,
 ) -> Result<Report, TransferError> {
-    let scratch = match to {
-        Database::Directory(data_dir) => data_dir.join("restored.db"),
-        Database::Postgres(_) => std::env::temp_dir().join("switchback-restored.db"),
-    };
+    let (scratch, _private) = scratch(to)?;
     let target = Target::new(to).await?;
     let source = match Source::backup(file, &scratch, on_progress).await {
         Ok(source) => source,
@@ -160,6 +158,18 @@ pub async fn restore(
         }
     };
     transfer(source, target, Some(seed::new_epoch()), on_progress).await.map(|(report, _)| report)
+}
+
+/// Where an older backup can be copied to and brought up to date. It holds private messages: outside of
+/// a data directory it has a directory of its own that nobody else can enter.
+fn scratch(to: &Database) -> Result<(PathBuf, Option<TempDir>), TransferError> {
+    const NAME: &str = "restored.db";
+    if let Database::Directory(data_dir) = to {
+        return Ok((data_dir.join(NAME), None));
+    }
+    let failed = |source| TransferError::File { path: std::env::temp_dir(), source };
+    let private = tempfile::tempdir().map_err(failed)?;
+    Ok((private.path().join(NAME), Some(private)))
 }
 
 /// Writes everything, as of one moment, into a file; servers run on. `replace`: even if there is a
