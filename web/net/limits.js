@@ -18,6 +18,8 @@ export const HELLO_BATCH_MS = 10_000;
 export const STABLE_MS = 10_000;
 /** While on a worse way, how often a better one is tried. */
 export const PROBE_EVERY_MS = 3 * 60_000;
+/** The first such try after a reconnect: the better ways may have failed only because the server was still away. */
+export const PROBE_SOON_MS = 5_000;
 /** After a check, how soon a sign of life must come. */
 export const CHECK_MS = 4_000;
 /** Silence that is longer than a heartbeat's latest time: on waking up, worth a new connection. */

@@ -6,7 +6,7 @@
 // `seq`; here nothing looks into events.
 
 import { backoffMs } from "./backoff.js";
-import { CHECK_MS, PROBE_EVERY_MS, SILENCE_MS, STABLE_MS, WATCHDOG_MS } from "./limits.js";
+import { CHECK_MS, PROBE_EVERY_MS, PROBE_SOON_MS, SILENCE_MS, STABLE_MS, WATCHDOG_MS } from "./limits.js";
 import { kindsToTry, rememberWinner } from "./memory.js";
 import { KINDS, Race } from "./race.js";
 import { Timer } from "./timer.js";
@@ -45,6 +45,8 @@ export class Transport {
   #lastFrameMs = 0;
   /** When the best way was last tried. */
   #triedBestMs = 0;
+  /** The way in use won after a loss: the better ones may just have been too early for the server. */
+  #doubtful = false;
   #retry;
   #watchdog;
   #stable;
@@ -142,6 +144,7 @@ export class Transport {
   /** @param {Way} way It has said hello. */
   #adopt(way) {
     const old = this.#way;
+    this.#doubtful = this.#race !== null && this.#attempt > 0;
     this.#race?.cancel();
     this.#race = null;
     if (this.#probe) this.#probe.cancel();
@@ -214,7 +217,8 @@ export class Transport {
     this.#probing.clear();
     if (this.#way?.kind === "websocket") return;
     // Counted from the last try, not from here: a way that keeps breaking must not put it off.
-    const delayMs = Math.max(0, this.#triedBestMs + PROBE_EVERY_MS - this.#env.now());
+    const everyMs = this.#doubtful ? PROBE_SOON_MS : PROBE_EVERY_MS;
+    const delayMs = Math.max(0, this.#triedBestMs + everyMs - this.#env.now());
     this.#probing.set(delayMs, () => {
       this.#startProbe(KINDS.slice(0, KINDS.indexOf(this.#way?.kind ?? "websocket")));
     });
@@ -223,6 +227,7 @@ export class Transport {
   /** @param {readonly TransportKind[]} kinds Tries them beside the connection in use. */
   #startProbe(kinds) {
     if (this.#probe) return;
+    this.#doubtful = false;
     this.#probing.clear();
     this.#tries(kinds);
     this.#probe = new Race(this.#env, kinds, this.#handlers.cursor(), {

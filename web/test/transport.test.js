@@ -191,6 +191,21 @@ describe("changing to a better way", () => {
     assert.deepEqual([...server.listeners].map((listener) => listener.kind), ["websocket"]);
   });
 
+  it("looks soon for a better way where a batch got in first after the server was away", async () => {
+    server.modes = { websocket: "refuse", sse: "refuse", batch: "refuse" };
+    transport.start();
+    await browser.clock.advance(3_000);
+    server.modes.batch = "ok";
+    await browser.clock.until(live);
+    assert.equal(status.transport, "batch");
+    server.modes.sse = "ok";
+    await browser.clock.advance(6_000);
+    assert.equal(status.transport, "sse");
+    server.opened = [];
+    await browser.clock.advance(2 * 60_000);
+    assert.deepEqual(kinds(), []);
+  });
+
   it("probes when the network changes", async () => {
     server.modes.websocket = "refuse";
     server.modes.sse = "hang";

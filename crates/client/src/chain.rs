@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use switchback_core::Cursor;
 use switchback_core::wire::Transport;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::client::{Timings, TransportPolicy};
 use crate::http::Http;
@@ -39,7 +39,12 @@ impl Chain {
         remembered: Option<Transport>,
         cursor: Option<Cursor>,
     ) -> Result<Line, Failure> {
-        let mut waiting = self.ways(remembered).into_iter();
+        self.race(self.ways(remembered), cursor).await
+    }
+
+    /// These, in this order.
+    async fn race(&self, ways: Vec<Transport>, cursor: Option<Cursor>) -> Result<Line, Failure> {
+        let mut waiting = ways.into_iter();
         let mut attempts: FuturesUnordered<Attempt> = FuturesUnordered::new();
         let deadline = Instant::now() + self.timings.chain;
         let mut failure = Failure::broken("no way in was tried");
@@ -105,34 +110,40 @@ fn worse(old: Failure, new: Failure) -> Failure {
     if matches!(old, Failure::Later { .. }) { old } else { new }
 }
 
-/// While a lesser way is in use: looks for a WebSocket now and then.
+/// While a lesser way is in use: looks for a better one now and then.
 pub(crate) struct Probe {
     chain: Chain,
-    /// When to look next; `None`: there is nothing better.
-    at: Option<Instant>,
+    /// Best first; none: there is nothing better.
+    better: Vec<Transport>,
+    at: Instant,
     running: Option<BoxFuture<'static, Option<Line>>>,
 }
 
 impl Probe {
-    /// For a line that has just opened.
-    pub(crate) fn new(chain: Chain, in_use: Transport) -> Self {
-        let better = chain.policy == TransportPolicy::Auto && in_use != Transport::Websocket;
-        let at = better.then(|| Instant::now() + chain.timings.transport_memory);
-        Self { chain, at, running: None }
+    /// For a line that has just opened. After a loss (`again`) the first look comes soon: the better
+    /// ways may have failed only because the server was still away when it was their turn.
+    pub(crate) fn new(chain: Chain, in_use: Transport, again: bool) -> Self {
+        let better = match chain.policy {
+            TransportPolicy::Only(_) => Vec::new(),
+            TransportPolicy::Auto => ALL.into_iter().take_while(|way| *way != in_use).collect(),
+        };
+        let at = Instant::now() + if again { chain.timings.probe_soon } else { chain.timings.probe };
+        Self { chain, better, at, running: None }
     }
 
-    /// A WebSocket that is open at a cursor which was current a moment ago; never, if there is none
-    /// to be had. Cancel-safe.
+    /// A better line, open at a cursor which was current a moment ago; never, if there is none to be
+    /// had. Cancel-safe.
     pub(crate) async fn better(&mut self, cursor: Option<Cursor>) -> Line {
+        if self.better.is_empty() {
+            return std::future::pending().await;
+        }
         loop {
-            let Some(at) = self.at else {
-                return std::future::pending().await;
-            };
-            sleep_until(at).await;
-            let running = self.running.get_or_insert_with(|| look(&self.chain, cursor));
+            sleep_until(self.at).await;
+            let running =
+                self.running.get_or_insert_with(|| look(self.chain.clone(), self.better.clone(), cursor));
             let found = pin!(running).await;
             self.running = None;
-            self.at = Some(Instant::now() + self.chain.timings.transport_memory);
+            self.at = Instant::now() + self.chain.timings.probe;
             if let Some(line) = found {
                 return line;
             }
@@ -140,8 +151,6 @@ impl Probe {
     }
 }
 
-fn look(chain: &Chain, cursor: Option<Cursor>) -> BoxFuture<'static, Option<Line>> {
-    let attempt = chain.attempt(Transport::Websocket, cursor);
-    let patience = chain.timings.chain;
-    async move { timeout(patience, attempt).await.ok().and_then(|(_, line)| line.ok()) }.boxed()
+fn look(chain: Chain, ways: Vec<Transport>, cursor: Option<Cursor>) -> BoxFuture<'static, Option<Line>> {
+    async move { chain.race(ways, cursor).await.ok() }.boxed()
 }

@@ -71,9 +71,12 @@ pub struct Timings {
     pub reconnect_base: Duration,
     /// Largest step of it.
     pub reconnect_max: Duration,
-    /// How long the winner is remembered, and how long a lesser way is used before a better one is
-    /// looked for.
+    /// How long the winner is remembered.
     pub transport_memory: Duration,
+    /// How often a better way is looked for while a lesser one is in use.
+    pub probe: Duration,
+    /// The same, for the first look after a reconnect.
+    pub probe_soon: Duration,
     /// `wait` of a batch request, in seconds.
     pub batch_wait_s: u64,
 }
@@ -88,6 +91,8 @@ impl Default for Timings {
             reconnect_base: Duration::from_millis(shared::RECONNECT_BASE_MS),
             reconnect_max: Duration::from_millis(shared::RECONNECT_MAX_MS),
             transport_memory: Duration::from_millis(shared::TRANSPORT_MEMORY_MS),
+            probe: limits::PROBE,
+            probe_soon: limits::PROBE_SOON,
             batch_wait_s: shared::BATCH_WAIT_DEFAULT_S,
         }
     }

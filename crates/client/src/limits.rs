@@ -45,6 +45,11 @@ pub const REST_REQUEST: Duration = Duration::from_secs(20);
 pub const POST_REQUEST: Duration = Duration::from_secs(15);
 /// From the first attempt of the chain to giving up on all of them.
 pub const CHAIN: Duration = Duration::from_secs(20);
+/// Between two looks for a better way in.
+pub const PROBE: Duration = Duration::from_mins(3);
+/// From a reconnect by a lesser way to the first such look: the better ones may have failed only
+/// because the server was still away.
+pub const PROBE_SOON: Duration = Duration::from_secs(5);
 /// Smallest time between two batch requests that brought nothing new.
 pub const BATCH_PAUSE: Duration = Duration::from_millis(250);
 /// A connection that lived this long was a good one: the backoff starts from the beginning.

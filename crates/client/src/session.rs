@@ -126,7 +126,7 @@ impl Session {
         loop {
             let transport = line.transport();
             self.opened(transport, line.hello().clone()).await?;
-            let mut probe = Probe::new(self.chain.clone(), transport);
+            let mut probe = Probe::new(self.chain.clone(), transport, self.attempts > 0);
             // Dropping the old one closes it; what was on it is sent again on the new one.
             line = self.read_until_better(&mut line, &mut probe).await?;
             self.outbox.line_lost();

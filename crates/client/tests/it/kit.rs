@@ -31,6 +31,8 @@ pub(crate) fn timings() -> Timings {
         reconnect_base: Duration::from_millis(10),
         reconnect_max: Duration::from_millis(50),
         transport_memory: LONG,
+        probe: LONG,
+        probe_soon: LONG,
         batch_wait_s: 5,
     }
 }

@@ -168,7 +168,7 @@ async fn a_remembered_way_that_no_longer_opens_is_forgotten() {
 async fn a_better_way_is_taken_in_mid_flight_without_loss_or_doubles() {
     let fake = Fake::start().await;
     fake.orders(WEBSOCKET, [Act::Status(426), Act::Status(426), Act::Well]);
-    let timings = Timings { transport_memory: Duration::from_millis(100), ..timings() };
+    let timings = Timings { probe: Duration::from_millis(100), ..timings() };
     let (_handle, mut stream) = Client::connect(&ClientConfig { timings, ..config(&fake) }).unwrap();
     assert_eq!(live(&mut stream).await, SSE);
     let writing = fake.clone();
@@ -189,4 +189,20 @@ async fn a_better_way_is_taken_in_mid_flight_without_loss_or_doubles() {
     }
     assert_eq!(seen, (1..=200).collect::<Vec<_>>());
     assert!(switched && fake.opened(SSE) == 1);
+}
+
+/// What a restart behind a proxy can do: the stream's turn comes just before the server is back, the
+/// batch's just after.
+#[tokio::test]
+async fn after_a_loss_a_better_way_is_looked_for_soon() {
+    let fake = Fake::start().await;
+    fake.orders(WEBSOCKET, [Act::CutAfter(0), Act::Status(502), Act::Status(426)]);
+    fake.orders(SSE, [Act::Status(502), Act::Well]);
+    let timings =
+        Timings { probe_soon: Duration::from_millis(200), transport_memory: Duration::ZERO, ..timings() };
+    let (_handle, mut stream) = Client::connect(&ClientConfig { timings, ..config(&fake) }).unwrap();
+    assert_eq!(live(&mut stream).await, WEBSOCKET);
+    fake.happen(1);
+    assert_eq!(live(&mut stream).await, BATCH);
+    assert_eq!(live(&mut stream).await, SSE);
 }
