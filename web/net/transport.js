@@ -144,7 +144,7 @@ export class Transport {
   /** @param {Way} way It has said hello. */
   #adopt(way) {
     const old = this.#way;
-    this.#doubtful = this.#race !== null && this.#attempt > 0;
+    this.#doubtful = this.#race !== null && (this.#opened || this.#attempt > 0);
     this.#race?.cancel();
     this.#race = null;
     if (this.#probe) this.#probe.cancel();

@@ -206,6 +206,18 @@ describe("changing to a better way", () => {
     assert.deepEqual(kinds(), []);
   });
 
+  it("does so too after a planned stop", async () => {
+    transport.start();
+    await browser.clock.until(live);
+    server.modes = { websocket: "refuse", sse: "refuse", batch: "ok" };
+    server.send({ type: "bye", reason: "going_away", retry_ms: 100 });
+    await browser.clock.advance(1_000);
+    assert.equal(status.transport, "batch");
+    server.modes = { websocket: "ok", sse: "ok", batch: "ok" };
+    await browser.clock.advance(5_000);
+    assert.equal(status.transport, "websocket");
+  });
+
   it("probes when the network changes", async () => {
     server.modes.websocket = "refuse";
     server.modes.sse = "hang";

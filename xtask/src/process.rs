@@ -1,10 +1,16 @@
 //! Running a program so that its reader sees what is run, and its failure says which.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
+
+/// How much of a failed program's output is said again at the end.
+const TAIL_LINES: usize = 100;
 
 /// The repository's root: two levels need no searching, since xtask lies in it.
 pub(crate) fn root() -> &'static Path {
@@ -31,18 +37,56 @@ pub(crate) fn run_with(dir: &Path, program: &str, args: &[&str], env: &[(&str, &
     run_command(Command::new(program).args(args).current_dir(dir).envs(env.iter().copied()))
 }
 
-/// Runs a command, its output passed on; anything but success is an error.
+/// Runs a command, its output passed on; anything but success is an error, with the output's last
+/// lines in it where nobody watched them go by.
 pub(crate) fn run_command(command: &mut Command) -> Result<()> {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words = std::iter::once(program).chain(command.get_args()).map(OsStr::to_string_lossy);
     let line = words.collect::<Vec<_>>().join(" ");
     println!("$ {line}");
-    let status = command.stdin(Stdio::null()).status();
+    command.stdin(Stdio::null());
+    let (status, tail) = if io::stdout().is_terminal() {
+        (command.status(), String::new())
+    } else {
+        let tail = Mutex::default();
+        (passed_on(command, &tail), last_lines(&tail))
+    };
     let status = status.with_context(|| format!("cannot run \"{line}\""))?;
     if !status.success() {
-        bail!("\"{line}\" failed: {status}");
+        bail!("\"{line}\" failed: {status}{tail}");
     }
     Ok(())
+}
+
+/// Runs it and copies what it prints, keeping the last lines.
+fn passed_on(command: &mut Command, tail: &Mutex<VecDeque<String>>) -> io::Result<ExitStatus> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        scope.spawn(|| out.map(|out| copy_lines(out, io::stdout(), tail)));
+        scope.spawn(|| err.map(|err| copy_lines(err, io::stderr(), tail)));
+    });
+    child.wait()
+}
+
+/// To the end of `from`. That the output cannot be passed on must not stop what is run.
+fn copy_lines(from: impl Read, mut to: impl Write, tail: &Mutex<VecDeque<String>>) {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        let _ = to.write_all(&line);
+        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if tail.len() == TAIL_LINES {
+            tail.pop_front();
+        }
+        tail.push_back(String::from_utf8_lossy(&line).into_owned());
+        line.clear();
+    }
+}
+
+fn last_lines(tail: &Mutex<VecDeque<String>>) -> String {
+    let tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+    tail.iter().fold("; the end of what it printed:\n".to_owned(), |all, line| all + "    " + line)
 }
 
 /// What a program prints, both streams; `None` if it cannot be run or fails.

@@ -64,12 +64,18 @@ fn timed(name: &'static str, task: impl FnOnce() -> Result<()>) -> Line {
     let took = started.elapsed();
     match &failure {
         None => println!("=== {name}: passed in {}", seconds(took)),
-        Some(why) => println!("=== {name}: FAILED in {}\n{why}", seconds(took)),
+        Some(why) => {
+            println!("=== {name}: FAILED in {}\n{}", seconds(took), why.lines().next().unwrap_or_default());
+        }
     }
     Line { name, failure, took }
 }
 
 fn summary(lines: &[Line], took: Duration) -> Outcome {
+    // Whoever reads a long log from its end finds the reasons there.
+    for (name, why) in lines.iter().filter_map(|line| Some((line.name, line.failure.as_ref()?))) {
+        println!("\n=== why {name} failed: {why}");
+    }
     println!("\n=== {} in all", seconds(took));
     for line in lines {
         let result = if line.failure.is_none() { "passed" } else { "FAILED" };
