@@ -71,16 +71,15 @@ pub(crate) struct End {
 /// A connection as the network sees it.
 pub(crate) struct Link {
     pub(crate) node: usize,
-    pub(crate) client: usize,
     ways: [Rc<RefCell<Way>>; 2],
 }
 
 /// A new connection: the client's end, the node's, and the network's view of it.
-pub(crate) fn connect(client: usize, node: usize) -> (End, End, Link) {
+pub(crate) fn connect(node: usize) -> (End, End, Link) {
     let (up, down) = (Rc::<RefCell<Way>>::default(), Rc::<RefCell<Way>>::default());
     let near = End { incoming: Rc::clone(&down), outgoing: Rc::clone(&up) };
     let far = End { incoming: Rc::clone(&up), outgoing: Rc::clone(&down) };
-    (near, far, Link { node, client, ways: [up, down] })
+    (near, far, Link { node, ways: [up, down] })
 }
 
 impl Link {

@@ -33,8 +33,6 @@ const STEPS: usize = 30_000;
 /// longer than any patience of client or node.
 const QUIET_LOOKS: usize = 8;
 const QUIET_MS: u64 = 450;
-/// The last lines of a trace that a failure shows.
-const TRACE_SHOWN: usize = 60;
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -105,7 +103,7 @@ impl Net {
     }
 
     fn connect(&self, client: usize, node: usize, serve: impl FnOnce(Node, End) -> Work) -> End {
-        let (near, far, link) = wire::connect(client, node);
+        let (near, far, link) = wire::connect(node);
         let running = self.nodes.borrow()[node].clone();
         if let Some(running) = running {
             self.links.borrow_mut().push(link);
@@ -468,7 +466,6 @@ impl World {
         let mut tally = self.net.tally.take();
         let resets = self.clients.iter().map(|client| client.record.borrow().resets).sum();
         tally.insert("clients started over", resets);
-        let trace = lines[lines.len().saturating_sub(TRACE_SHOWN)..].to_vec();
-        Outcome { seed, hash, steps: self.steps, events, tally, wrongs, trace }
+        Outcome { seed, hash, steps: self.steps, events, tally, wrongs, trace: lines }
     }
 }
