@@ -16,6 +16,7 @@
 pub mod address;
 mod chain;
 mod client;
+mod course;
 pub mod dial;
 mod error;
 mod http;
@@ -24,6 +25,8 @@ mod outbox;
 mod position;
 mod rest;
 mod session;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod sse_parser;
 #[cfg(test)]
 mod testing;

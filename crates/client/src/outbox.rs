@@ -12,13 +12,14 @@ use switchback_core::wire::{Ack, Command, CommandError, CommandId, Request};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::transport::Line;
 use crate::{SendError, limits};
 
-pub(crate) type Reply = oneshot::Sender<Result<Ack, SendError>>;
+/// Where a command's answer goes.
+pub type Reply = oneshot::Sender<Result<Ack, SendError>>;
 
+/// Commands without an answer.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     entries: VecDeque<Entry>,
     last_id: i64,
 }
@@ -45,17 +46,17 @@ enum State {
 
 impl Outbox {
     /// Whether another command can be taken.
-    pub(crate) fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         self.entries.len() < limits::OUTBOX_COMMANDS
     }
 
     /// Commands without an answer.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Takes a command. `connected`: there is a line.
-    pub(crate) fn push(&mut self, command: Command, reply: Reply, connected: bool) {
+    pub fn push(&mut self, command: Command, reply: Reply, connected: bool) {
         if is_ephemeral(&command) && !connected {
             // The caller may have stopped waiting; then nobody needs to know.
             let _ = reply.send(Err(SendError::Lost));
@@ -68,7 +69,7 @@ impl Outbox {
     }
 
     /// The line is gone: what was on it has to be sent again on the next.
-    pub(crate) fn line_lost(&mut self) {
+    pub fn line_lost(&mut self) {
         let entries = std::mem::take(&mut self.entries);
         for mut entry in entries {
             if is_ephemeral(&entry.request.command) {
@@ -82,8 +83,9 @@ impl Outbox {
         }
     }
 
-    /// Gives the line what it can take, and says when to come again if something waits for its time.
-    pub(crate) fn begin_due(&mut self, line: &mut Line) -> Option<Instant> {
+    /// Gives the line what it can take (`begin` says whether it did), and says when to come again if
+    /// something waits for its time.
+    pub fn begin_due(&mut self, mut begin: impl FnMut(&Request) -> bool) -> Option<Instant> {
         // Nobody waits for these any more, and they never left.
         self.entries.retain(|entry| entry.state == State::Sent || !entry.reply.is_closed());
         for entry in &mut self.entries {
@@ -92,24 +94,23 @@ impl Outbox {
                 State::Later(at) if at > Instant::now() => return Some(at),
                 State::Waiting | State::Later(_) => {}
             }
-            if !line.takes_command() {
+            if !begin(&entry.request) {
                 return None;
             }
-            line.begin(&entry.request);
             entry.state = State::Sent;
         }
         None
     }
 
     /// The server carried a command out.
-    pub(crate) fn acknowledged(&mut self, ack: Ack) {
+    pub fn acknowledged(&mut self, ack: Ack) {
         if let Some(entry) = self.take(ack.id.as_ref()) {
             let _ = entry.reply.send(Ok(ack));
         }
     }
 
     /// The server did not carry a command out.
-    pub(crate) fn refused(&mut self, error: CommandError) {
+    pub fn refused(&mut self, error: CommandError) {
         let Some(entry) = self.find(error.id.as_ref()) else {
             tracing::warn!(code = error.code.as_str(), error.detail, "an error answers no command of ours");
             return;
@@ -128,7 +129,7 @@ impl Outbox {
     }
 
     /// A command by POST got no answer.
-    pub(crate) fn unanswered(&mut self, id: Option<&CommandId>) {
+    pub fn unanswered(&mut self, id: Option<&CommandId>) {
         let Some(entry) = self.find(id) else {
             return;
         };

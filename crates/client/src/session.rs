@@ -8,14 +8,14 @@ use std::pin::pin;
 use std::time::Duration;
 
 use switchback_core::Cursor;
-use switchback_core::wire::{Event, Hello, Incoming, ServerFrame, Transport};
+use switchback_core::wire::{Hello, ServerFrame, Transport};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::chain::{Chain, Probe};
 use crate::client::{Ask, Delivery, ResetCause, Status, StopReason, Update};
+use crate::course::{Course, Next};
 use crate::outbox::Outbox;
-use crate::position::{Position, Taken};
 use crate::transport::{Failure, Item, Line};
 use crate::{Rest, RestError, limits};
 
@@ -25,13 +25,11 @@ pub(crate) struct Session {
     commands: Commands,
     updates: mpsc::Sender<Delivery>,
     outbox: Outbox,
-    position: Position,
+    course: Course,
     /// What won last, and until when that counts.
     remembered: Option<(Transport, Instant)>,
     /// Attempts since the last good connection.
     attempts: u32,
-    /// A snapshot has to be loaded before anything else counts.
-    owes_snapshot: Option<ResetCause>,
 }
 
 /// The commands' channel, which may end before the session does.
@@ -54,10 +52,9 @@ impl Session {
             commands: Commands { taken, ended: false },
             updates,
             outbox: Outbox::default(),
-            position: Position::new(cursor),
+            course: Course::new(cursor),
             remembered: None,
             attempts: 0,
-            owes_snapshot: None,
         }
     }
 
@@ -70,7 +67,7 @@ impl Session {
         };
         // Everything that waits is lost with the outbox; those who wait hear it first.
         drop(self.outbox);
-        let stopped = Delivery { update: Update::Stopped(why), cursor: self.position.cursor() };
+        let stopped = Delivery { update: Update::Stopped(why), cursor: self.course.cursor() };
         // Nobody may be listening any more.
         let _ = self.updates.send(stopped).await;
     }
@@ -105,7 +102,7 @@ impl Session {
         self.tell(Update::Status(Status::Connecting)).await;
         let remembered =
             self.remembered.filter(|(_, until)| *until > Instant::now()).map(|(transport, _)| transport);
-        let (chain, cursor) = (self.chain.clone(), self.position.cursor());
+        let (chain, cursor) = (self.chain.clone(), self.course.cursor());
         let line = match self.while_taking(chain.open(remembered, cursor)).await {
             Ok(line) => line,
             Err(failure) => {
@@ -136,26 +133,23 @@ impl Session {
     async fn opened(&mut self, transport: Transport, hello: Hello) -> Result<(), Failure> {
         tracing::debug!(?transport, session = %hello.session, "connected");
         self.remembered = Some((transport, Instant::now() + self.chain.timings.transport_memory));
-        self.position.hello(&hello);
+        let next = self.course.opened(&hello);
         self.tell(Update::Status(Status::Live { transport })).await;
-        match self.owes_snapshot {
-            Some(cause) => self.start_over(cause).await,
-            None => Ok(()),
-        }
+        self.follow(next).await
     }
 
     async fn read_until_better(&mut self, line: &mut Line, probe: &mut Probe) -> Result<Line, Failure> {
         let patience = self.chain.timings.watchdog;
         let mut watchdog = Instant::now() + patience;
-        let mut announced = false;
         loop {
-            let due = self.outbox.begin_due(line);
+            let due = self.outbox.begin_due(|request| line.begin(request));
             tokio::select! {
                 item = line.next() => {
                     match item? {
                         Item::Frame(frame) => {
                             watchdog = Instant::now() + patience;
-                            self.received(frame, &mut announced).await?;
+                            let next = self.course.received(frame);
+                            self.follow(next).await?;
                         }
                         Item::Answer(answer) => self.answered(*answer),
                         Item::Unanswered { id, why } => {
@@ -167,7 +161,7 @@ impl Session {
                 ask = self.commands.next(), if self.outbox.has_room() => {
                     self.outbox.push(ask.command, ask.reply, true);
                 }
-                better = probe.better(self.position.cursor()) => return Ok(better),
+                better = probe.better(self.course.cursor()) => return Ok(better),
                 () = sleep_until(due.unwrap_or(watchdog)), if due.is_some() => {}
                 () = sleep_until(watchdog) => {
                     return Err(Failure::Broken(format!("nothing came for {} s", patience.as_secs_f32())));
@@ -176,34 +170,18 @@ impl Session {
         }
     }
 
-    async fn received(&mut self, incoming: Incoming, announced: &mut bool) -> Result<(), Failure> {
-        let frame = match incoming {
-            Incoming::Event(event) => return self.event(event).await,
-            Incoming::Unknown { seq, .. } => {
-                self.position.unknown_event(seq.unwrap_or_default());
-                return Ok(());
-            }
-            Incoming::Frame(frame) => frame,
-        };
-        match *frame {
-            ServerFrame::Ready { cursor, .. } => {
-                self.caught_up(cursor).await?;
-                // A batch says it each time; for the reader it is news once.
-                if !std::mem::replace(announced, true) {
-                    self.tell(Update::Frame(frame)).await;
+    /// Does what follows from what the line said.
+    async fn follow(&mut self, next: Next) -> Result<(), Failure> {
+        match next {
+            Next::Nothing => {}
+            Next::Tell(update) => self.tell(update).await,
+            Next::Answered(answer) => self.answered(answer),
+            Next::StartOver(cause, then) => {
+                self.start_over(cause).await?;
+                if let Some(update) = then {
+                    self.tell(update).await;
                 }
             }
-            ServerFrame::Heartbeat { cursor } => self.caught_up(cursor).await?,
-            ServerFrame::Reset { reason, cursor } => {
-                self.position.reset(cursor);
-                self.start_over(ResetCause::Server(reason)).await?;
-            }
-            answer @ (ServerFrame::Ack(_) | ServerFrame::Error(_)) => self.answered(answer),
-            ServerFrame::Typing { .. } | ServerFrame::Presence { .. } => {
-                self.tell(Update::Frame(frame)).await;
-            }
-            // `bye` ends the line before it comes here; a second `hello` says nothing new.
-            ServerFrame::Hello(_) | ServerFrame::Bye { .. } => {}
         }
         Ok(())
     }
@@ -217,37 +195,15 @@ impl Session {
         }
     }
 
-    async fn event(&mut self, event: Box<Event>) -> Result<(), Failure> {
-        match self.position.event(&event) {
-            Taken::Fresh => self.tell(Update::Event(event)).await,
-            Taken::Repeated => {}
-            Taken::Gap => {
-                tracing::warn!(seq = event.seq, "events are missing before this one; loading a snapshot");
-                self.start_over(ResetCause::Gap).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn caught_up(&mut self, cursor: Cursor) -> Result<(), Failure> {
-        if self.position.caught_up(cursor) {
-            return Ok(());
-        }
-        tracing::warn!(%cursor, "the connection began after our cursor; loading a snapshot");
-        self.start_over(ResetCause::Gap).await
-    }
-
-    /// Loads a snapshot and goes on from there. If that fails, it is still owed on the next line.
+    /// Loads a snapshot and goes on from there.
     async fn start_over(&mut self, cause: ResetCause) -> Result<(), Failure> {
-        self.owes_snapshot = Some(cause);
         let rest = self.rest.clone();
         let snapshot = self
             .while_taking(async move { rest.snapshot().await })
             .await
             .map_err(|error| no_snapshot(&error))?;
-        self.position.reset(snapshot.cursor);
-        self.owes_snapshot = None;
-        self.tell(Update::Reset { cause, snapshot: Box::new(snapshot) }).await;
+        let update = self.course.started_over(cause, snapshot);
+        self.tell(update).await;
         Ok(())
     }
 
@@ -265,7 +221,7 @@ impl Session {
     }
 
     async fn tell(&mut self, update: Update) {
-        let delivery = Delivery { update, cursor: self.position.cursor() };
+        let delivery = Delivery { update, cursor: self.course.cursor() };
         // A caller who only sends may have dropped the stream.
         let _ = self.updates.send(delivery).await;
     }

@@ -26,6 +26,8 @@ mod ops;
 mod pace;
 pub mod secrets;
 mod serve;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod text;
 mod tls;
 

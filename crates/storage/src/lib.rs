@@ -26,9 +26,12 @@ mod place;
 mod postgres;
 mod read;
 mod seed;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod sqlite;
 mod store;
 pub mod transfer;
+mod turn;
 mod tx;
 pub mod types;
 mod write;

@@ -13,6 +13,7 @@ use crate::db::{Conn, Held, Origin, Readers, values};
 use crate::place::Place;
 use crate::postgres::{Line, Server};
 use crate::transfer::incoming;
+use crate::turn::{Reading, turn};
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
 use crate::{Database, Error, OpenError, WriterStats, limits, postgres, seed, sqlite};
@@ -162,7 +163,7 @@ impl Store {
 
     /// The last event's position.
     pub async fn head(&self) -> Result<Seq, Error> {
-        head(&mut self.reader().await?).await
+        head(&mut *self.reader().await?).await
     }
 
     /// A position that whoever was answered before this call, by any node, cannot be beyond.
@@ -172,6 +173,10 @@ impl Store {
 
     /// Whether other servers may write to the same database.
     pub fn is_shared(&self) -> bool {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::is_shared() {
+            return true;
+        }
         self.inner.server.is_some()
     }
 
@@ -189,13 +194,15 @@ impl Store {
     }
 
     /// A connection for one query.
-    pub(crate) async fn reader(&self) -> Result<Conn, Error> {
-        self.inner.readers.reader().await
+    pub(crate) async fn reader(&self) -> Result<Reading, Error> {
+        let turn = turn().await;
+        Ok(Reading::new(self.inner.readers.reader().await?, turn))
     }
 
     /// A connection on which everything read is of one moment.
-    pub(crate) async fn at_one_moment(&self) -> Result<Conn, Error> {
-        self.inner.readers.snapshot().await
+    pub(crate) async fn at_one_moment(&self) -> Result<Reading, Error> {
+        let turn = turn().await;
+        Ok(Reading::new(self.inner.readers.snapshot().await?, turn))
     }
 
     /// Runs an operation in the writer's next group.

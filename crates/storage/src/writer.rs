@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::db::{Conn, Origin};
+use crate::turn::{self, Turn, turn};
 use crate::tx::Tx;
 use crate::write::messages::{self, ReadMark};
 use crate::{Error, NewMessage, Posted, WriterStats, limits, postgres};
@@ -72,22 +73,25 @@ impl Writer {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        let turn = turn().await;
         self.enqueue(Write::Other(Box::new(Job { run: Some(run), value: None, reply })))?;
-        answer.await.map_err(|_| stopped())?
+        outcome(turn, answer).await
     }
 
     /// Posts a message: the operation there is most of, and the one that a group can do in bulk.
     pub(crate) async fn post(&self, new: NewMessage) -> Result<Posted, Error> {
         let (reply, answer) = oneshot::channel();
+        let turn = turn().await;
         self.enqueue(Write::Post(Box::new(Bulk { asked: new, done: None, reply })))?;
-        answer.await.map_err(|_| stopped())?
+        outcome(turn, answer).await
     }
 
     /// Marks a room as read: who reads a post does so, and so there are more of these than of posts.
     pub(crate) async fn mark_read(&self, mark: ReadMark) -> Result<Option<Seq>, Error> {
         let (reply, answer) = oneshot::channel();
+        let turn = turn().await;
         self.enqueue(Write::Mark(Box::new(Bulk { asked: mark, done: None, reply })))?;
-        answer.await.map_err(|_| stopped())?
+        outcome(turn, answer).await
     }
 
     fn enqueue(&self, write: Write) -> Result<(), Error> {
@@ -128,6 +132,14 @@ impl Writer {
             largest_group: load(&counters.largest_group),
         }
     }
+}
+
+/// What became of an operation, once it is known.
+async fn outcome<T>(turn: Turn, answer: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
+    let outcome = answer.await;
+    drop(turn);
+    turn::answer().await;
+    outcome.map_err(|_| stopped())?
 }
 
 fn stopped() -> Error {

@@ -156,17 +156,8 @@ impl Line {
         Ok(item)
     }
 
-    /// Whether another command can be begun now.
-    pub(crate) fn takes_command(&self) -> bool {
-        match &self.way {
-            Way::WebSocket(line) => line.takes_command(),
-            Way::Sse(line) => line.poster.is_free(),
-            Way::Batch(line) => line.poster.is_free(),
-        }
-    }
-
-    /// Begins a command; its answer comes from [`Line::next`].
-    pub(crate) fn begin(&mut self, request: &Request) {
+    /// Begins a command, if another can be begun now; its answer comes from [`Line::next`].
+    pub(crate) fn begin(&mut self, request: &Request) -> bool {
         match &mut self.way {
             Way::WebSocket(line) => line.begin(request),
             Way::Sse(line) => line.poster.begin(request),

@@ -29,14 +29,15 @@ impl Poster {
         Self { http, current: None }
     }
 
-    pub(super) const fn is_free(&self) -> bool {
-        self.current.is_none()
-    }
-
-    pub(super) fn begin(&mut self, request: &Request) {
+    /// `false`: one is under way.
+    pub(super) fn begin(&mut self, request: &Request) -> bool {
+        if self.current.is_some() {
+            return false;
+        }
         let http = self.http.clone();
         let (id, json) = (request.id.clone(), request.to_json());
         self.current = Some(async move { post(&http, id, json).await }.boxed());
+        true
     }
 
     /// The answer to the command under way; never, if there is none. Cancel-safe.

@@ -52,13 +52,14 @@ impl WebSocketLine {
         Ok(Self { socket, outgoing: VecDeque::new(), unflushed: false, in_flight: 0 })
     }
 
-    pub(super) fn takes_command(&self) -> bool {
-        self.in_flight < limits::COMMANDS_IN_FLIGHT
-    }
-
-    pub(super) fn begin(&mut self, request: &Request) {
+    /// `false`: as many as may be are under way.
+    pub(super) fn begin(&mut self, request: &Request) -> bool {
+        if self.in_flight >= limits::COMMANDS_IN_FLIGHT {
+            return false;
+        }
         self.in_flight += 1;
         self.outgoing.push_back(Message::text(request.to_json()));
+        true
     }
 
     /// The next frame. Cancel-safe.

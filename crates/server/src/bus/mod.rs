@@ -17,6 +17,8 @@ mod outbox;
 mod postgres;
 mod recheck;
 mod relay;
+#[cfg(feature = "simulation")]
+mod simulated;
 mod status;
 
 use std::collections::HashSet;
@@ -30,6 +32,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use home::{BadBus, BusHome, NatsAddress};
+#[cfg(feature = "simulation")]
+pub(crate) use simulated::Doorbells;
 pub(crate) use status::{BusStats, Status};
 
 use crate::hub::{Hub, Neighbours, Rung};

@@ -247,11 +247,21 @@ impl<C: Carrier> Relay<C> {
     }
 
     fn ring(&self, head: switchback_core::Seq, events: Vec<AddressedEvent>) {
-        let events = events.into_iter().map(logged).collect();
-        if self.rings.try_send(Rung { head, events }).is_err() {
-            // The log's reader is behind: when it comes to it, it looks for itself.
-            self.hub.look();
-        }
+        ring(&self.hub, &self.rings, head, events);
+    }
+}
+
+/// Hands another node's doorbell to the log's reader.
+pub(super) fn ring(
+    hub: &Hub,
+    rings: &mpsc::Sender<Rung>,
+    head: switchback_core::Seq,
+    events: Vec<AddressedEvent>,
+) {
+    let events = events.into_iter().map(logged).collect();
+    if rings.try_send(Rung { head, events }).is_err() {
+        // The log's reader is behind: when it comes to it, it looks for itself.
+        hub.look();
     }
 }
 

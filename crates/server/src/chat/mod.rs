@@ -82,6 +82,18 @@ pub(crate) fn routes() -> Router<App> {
     Router::new().route("/chat", any(enter))
 }
 
+/// Serves a WebSocket whose handshake is done, over any stream.
+#[cfg(feature = "simulation")]
+pub(crate) async fn serve_over<S>(app: &App, request: &Head, stream: S) -> Result<(), Refusal>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let (identity, feed, opening) = open(app, request, Transport::Websocket).await?;
+    let socket = websocket::wrap(stream, bytes::Bytes::new()).await;
+    websocket::serve(socket, feed, opening, app, &identity).await;
+    Ok(())
+}
+
 /// A request without its body.
 type Head = http::Request<()>;
 

@@ -66,6 +66,7 @@ impl Endless {
     async fn wait(&mut self) {
         let heartbeat = self.feed.next_heartbeat();
         tokio::select! {
+            biased;
             () = self.feed.woken() => {}
             () = tokio::time::sleep_until(heartbeat) => self.pending.push_back(self.feed.heartbeat()),
         }
@@ -111,6 +112,7 @@ pub(super) async fn batch(mut feed: Feed, mut frames: Vec<Arc<Frame>>, wait_s: u
             break;
         }
         tokio::select! {
+            biased;
             () = feed.woken() => {}
             () = tokio::time::sleep_until(deadline) => {
                 frames.push(feed.ready_frame());

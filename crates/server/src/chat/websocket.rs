@@ -199,6 +199,9 @@ where
     async fn wait(&mut self) -> Option<()> {
         let heartbeat = self.feed.next_heartbeat();
         tokio::select! {
+            // In a fixed order, so that a run can be repeated: what follows a wake-up is pulled and
+            // written together with the answers.
+            biased;
             () = self.feed.woken() => {}
             answer = self.waiting.recv() => self.pending.push(answer?),
             () = tokio::time::sleep_until(heartbeat) => self.pending.push(self.feed.heartbeat()),

@@ -22,7 +22,7 @@ use rand::RngExt as _;
 use switchback_core::wire::node::Standing;
 use switchback_core::wire::{ByeReason, PresenceChange, PresenceState, ServerFrame, Transport};
 use switchback_core::{Epoch, RoomId, Seq, SessionId, UserId};
-use switchback_storage::{Audience, Credential, Error, Store};
+use switchback_storage::{Audience, Credential, Error, Membership, Store};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -114,10 +114,16 @@ impl Hub {
         credential: Credential,
         transport: Transport,
     ) -> Result<Registration, NotConnected> {
+        #[cfg(feature = "simulation")]
+        let early = crate::simulation::read_before_registering(&self.store, user).await?;
         let session = self.register(user, credential, transport).map_err(NotConnected::Refused)?;
         // Dropped on every way out from here.
         let registration = Registration { hub: Arc::clone(self), session };
         let viewer = &registration.session.viewer;
+        #[cfg(feature = "simulation")]
+        if let Some((as_of, memberships)) = early {
+            viewer.loaded.get_or_init(|| async { self.install(viewer, as_of, &memberships) }).await;
+        }
         viewer.loaded.get_or_try_init(|| self.load(viewer)).await?;
         if !self.store.credentials(user).await?.contains(&credential) {
             return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut)));
@@ -182,10 +188,14 @@ impl Hub {
     /// Reads what a person may see, and indexes them by their rooms.
     async fn load(&self, viewer: &Viewer) -> Result<(), Error> {
         let (as_of, memberships) = self.store.memberships(viewer.user).await?;
-        let mut state = self.state();
-        let change = viewer.install(as_of, &memberships);
-        state.index(viewer.user, change);
+        self.install(viewer, as_of, &memberships);
         Ok(())
+    }
+
+    fn install(&self, viewer: &Viewer, as_of: Seq, memberships: &[Membership]) {
+        let mut state = self.state();
+        let change = viewer.install(as_of, memberships);
+        state.index(viewer.user, change);
     }
 
     /// Whether somebody with a live connection is in this room. `false` may also mean: not known.

@@ -66,19 +66,23 @@ impl Tail {
         let mut presence = tokio::time::interval(limits::PRESENCE_EVERY);
         loop {
             let done = tokio::select! {
+                // In a fixed order, so that a run can be repeated: what comes at most so often goes
+                // first, and what rings without end last. A look at the log takes what a doorbell
+                // would have brought.
+                biased;
                 () = stop.cancelled() => return,
+                _ = presence.tick() => {
+                    self.tick();
+                    Ok(())
+                }
+                _ = poll.tick() => self.catch_up().await,
+                () = self.hub.look.notified() => self.catch_up().await,
                 rung = doorbell.changed() => match rung {
                     Ok(()) => self.catch_up().await,
                     // The store is closed: nothing comes any more.
                     Err(_) => return,
                 },
                 Some(rung) = self.rings.recv() => self.rung(rung).await,
-                () = self.hub.look.notified() => self.catch_up().await,
-                _ = poll.tick() => self.catch_up().await,
-                _ = presence.tick() => {
-                    self.tick();
-                    Ok(())
-                }
             };
             if let Err(error) = done {
                 tracing::warn!(%error, "the log cannot be read; trying again");

@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 
 use switchback_core::Password;
@@ -25,21 +25,26 @@ type Work = Box<dyn FnOnce(&mut Hasher) + Send>;
 pub(super) struct Passwords {
     /// The threads end when it is dropped.
     queue: SyncSender<Work>,
-    /// Checked when there is no such account, so that the answer takes as long as for one that is.
-    decoy: String,
 }
+
+/// Checked when there is no such account, so that the answer takes as long as for one that is. Nobody
+/// knows its password; one does for the process.
+static DECOY: LazyLock<String> = LazyLock::new(|| {
+    let password = Password::new(&secrets::new_secret().text).ok();
+    password.and_then(|password| secrets::hash_password(&password).ok()).unwrap_or_default()
+});
 
 impl Passwords {
     pub(super) fn new() -> Self {
-        let decoy = Password::new(&secrets::new_secret().text).ok();
-        let decoy = decoy.and_then(|password| secrets::hash_password(&password).ok()).unwrap_or_default();
+        // Made now, not while somebody waits and can tell by it.
+        LazyLock::force(&DECOY);
         let (queue, waiting) = sync_channel(limits::HASHES_WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..limits::HASHES_AT_ONCE {
             let waiting = Arc::clone(&waiting);
             thread::spawn(move || work(&waiting));
         }
-        Self { queue, decoy }
+        Self { queue }
     }
 
     pub(super) async fn hash(&self, password: Password) -> Result<String, Refusal> {
@@ -52,7 +57,7 @@ impl Passwords {
     /// `hash`: the account's, if there is one.
     pub(super) async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Refusal> {
         let known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| self.decoy.clone());
+        let hash = hash.unwrap_or_else(|| DECOY.clone());
         let matches = self.turn(move |hasher| hasher.verify(&password, &hash)).await?;
         Ok(matches && known)
     }

@@ -83,7 +83,7 @@ impl Store {
 
     /// The invitation of this secret, if it can still be used; `Gone` if it no longer can.
     pub async fn invitation_by_secret(&self, secret_hash: SecretHash) -> Result<Invitation, Error> {
-        usable_invitation(&mut self.reader().await?, secret_hash, now()).await
+        usable_invitation(&mut *self.reader().await?, secret_hash, now()).await
     }
 }
 

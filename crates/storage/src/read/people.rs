@@ -18,12 +18,12 @@ pub(crate) use user_columns;
 impl Store {
     /// Everybody, deactivated people too, by handle.
     pub async fn users(&self) -> Result<Vec<User>, Error> {
-        everybody(&mut self.reader().await?).await
+        everybody(&mut *self.reader().await?).await
     }
 
     /// One person.
     pub async fn user(&self, user: UserId) -> Result<User, Error> {
-        by_id(&mut self.reader().await?, user).await
+        by_id(&mut *self.reader().await?, user).await
     }
 
     /// Those of these handles that somebody has, active or not, by handle.
@@ -53,12 +53,12 @@ impl Store {
 
     /// The workspace.
     pub async fn workspace(&self) -> Result<Workspace, Error> {
-        workspace(&mut self.reader().await?).await
+        workspace(&mut *self.reader().await?).await
     }
 
     /// Whether nobody owns this workspace yet: there is no active owner.
     pub async fn needs_setup(&self) -> Result<bool, Error> {
-        Ok(!has_owner(&mut self.reader().await?, None).await?)
+        Ok(!has_owner(&mut *self.reader().await?, None).await?)
     }
 }
 

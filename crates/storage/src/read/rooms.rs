@@ -49,7 +49,7 @@ impl Store {
 
     /// One room, if this person may see it.
     pub async fn room(&self, viewer: UserId, room: RoomId) -> Result<RoomView, Error> {
-        view(&mut self.at_one_moment().await?, viewer, room).await
+        view(&mut *self.at_one_moment().await?, viewer, room).await
     }
 
     /// Who is in a room that this person may see, by the time they joined. Deactivated people are

@@ -16,6 +16,8 @@ impl Store {
     /// answered with the message of then, even if they have left or the room was archived since.
     /// With another content it is a `Conflict` of `nonce`.
     pub async fn post_message(&self, new: NewMessage) -> Result<Posted, Error> {
+        #[cfg(feature = "simulation")]
+        let new = crate::simulation::perhaps_renamed(new);
         self.writer().post(new).await
     }
 

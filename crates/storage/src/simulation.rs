@@ -1,0 +1,125 @@
+//! What a simulated run needs of the store: a schedule that decides when an operation reaches the
+//! database and when its answer arrives, and a guard that can be switched off to see whether the run
+//! notices.
+//!
+//! Everything is kept per thread, because a simulation is one thread; a thread that has not called
+//! [`begin`] is not concerned. Only compiled with the feature `simulation`, which no build that is
+//! shipped has.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use switchback_core::Nonce;
+
+use crate::NewMessage;
+use crate::tx::new_id;
+
+thread_local! {
+    static STATE: State = const { State::new() };
+}
+
+struct State {
+    scheduled: Cell<bool>,
+    granted: Cell<bool>,
+    waiting: Cell<bool>,
+    under_way: Cell<usize>,
+    nonces_off: Cell<bool>,
+}
+
+impl State {
+    const fn new() -> Self {
+        Self {
+            scheduled: Cell::new(false),
+            granted: Cell::new(false),
+            waiting: Cell::new(false),
+            under_way: Cell::new(0),
+            nonces_off: Cell::new(false),
+        }
+    }
+}
+
+/// From now on, operations of this thread wait until they are granted their turn.
+pub fn begin() {
+    STATE.with(|state| state.scheduled.set(true));
+}
+
+/// Operations wait no longer.
+pub fn end() {
+    STATE.with(|state| {
+        state.scheduled.set(false);
+        state.granted.set(false);
+        state.waiting.set(false);
+    });
+}
+
+/// Lets the next operation that is polled have its turn.
+pub fn grant() {
+    STATE.with(|state| state.granted.set(true));
+}
+
+/// Whether an operation that was polled since the last call waits for its turn.
+pub fn was_waiting() -> bool {
+    STATE.with(|state| {
+        state.granted.set(false);
+        state.waiting.take()
+    })
+}
+
+/// Operations that the database is working on.
+pub fn under_way() -> usize {
+    STATE.with(|state| state.under_way.get())
+}
+
+/// Several stores of this process are nodes of one workspace.
+pub(crate) fn is_shared() -> bool {
+    STATE.with(|state| state.scheduled.get())
+}
+
+/// Switches the nonce's uniqueness off or on: every try of a post is then a post of its own.
+pub fn switch_nonces(off: bool) {
+    STATE.with(|state| state.nonces_off.set(off));
+}
+
+/// The post as the store would take it without the uniqueness of nonces.
+pub(crate) fn perhaps_renamed(new: NewMessage) -> NewMessage {
+    if STATE.with(|state| state.nonces_off.get()) {
+        return NewMessage { nonce: Nonce::from_uuid(new_id()), ..new };
+    }
+    new
+}
+
+/// Held while the database is asked.
+#[derive(Debug)]
+pub(crate) struct Turn(());
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        STATE.with(|state| state.under_way.set(state.under_way.get() - 1));
+    }
+}
+
+/// The turn at the database.
+pub(crate) async fn turn() -> Turn {
+    granted().await;
+    STATE.with(|state| state.under_way.set(state.under_way.get() + 1));
+    Turn(())
+}
+
+/// The database's answer arrives.
+pub(crate) async fn answer() {
+    granted().await;
+}
+
+async fn granted() {
+    poll_fn(|_| {
+        STATE.with(|state| {
+            if !state.scheduled.get() || state.granted.take() {
+                return Poll::Ready(());
+            }
+            state.waiting.set(true);
+            Poll::Pending
+        })
+    })
+    .await;
+}

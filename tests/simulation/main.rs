@@ -1,0 +1,51 @@
+//! The promises in a simulated run: thousands of schedules, each decided by its seed and the same again
+//! for the same seed, without sockets and without waiting for time to pass.
+//!
+//! What runs is the product's own code: the router, the socket loop, hub, ring, feed and log's reader of
+//! two nodes, the store on `SQLite`, the decisions and the outbox of the Rust client. What is simulated is
+//! the network, the doorbells between nodes, time, crashes, and who goes on next.
+//! `docs/decisions/014-simulated-runs.md` says why it is so and what it cannot see.
+//!
+//! `SWITCHBACK_SIM_SEED=7` repeats one run and shows it; `SWITCHBACK_SIM_SEEDS=100000` makes many.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on says so and stops")]
+
+mod chance;
+mod check;
+mod client;
+mod line;
+mod record;
+mod schedule;
+mod seeds;
+mod site;
+mod table;
+mod wire;
+mod world;
+
+use seeds::Off;
+
+/// Runs in which a guard that is switched off must have been noticed.
+const SOON: u64 = 500;
+/// Runs that are made twice.
+const TWICE: u64 = 10;
+
+#[test]
+fn every_promise_holds_and_every_guard_is_missed() {
+    if let Some(seed) = seeds::chosen() {
+        return seeds::show(seed);
+    }
+    let done = seeds::all();
+    let caught = Off::ALL.map(|off| (off, seeds::first_caught(off, SOON)));
+    table::write(&done, &caught);
+    assert!(done.failed.is_none(), "{}", done.failed.unwrap_or_default());
+    for (off, outcome) in caught {
+        assert!(outcome.is_some(), "{SOON} runs did not notice: {}", off.name());
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in 0..TWICE {
+        let (once, again) = (world::run(seed), world::run(seed));
+        assert_eq!((once.hash, once.steps), (again.hash, again.steps), "seed {seed}");
+    }
+}

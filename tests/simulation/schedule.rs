@@ -1,0 +1,102 @@
+//! The executor: one thread, no sockets, and who goes on next is the seed's choice.
+//!
+//! A task runs until it waits: for its turn at the database (then it is granted one, some time later),
+//! or for something else (then it goes on some time after it was woken). What the database does with
+//! one operation is one step: nothing else runs until it is done. Time stands still unless the schedule
+//! moves it.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use switchback_storage::simulation as database;
+
+type Work = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Whose task it is: a node's tasks end with the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Node(usize),
+    Client(usize),
+}
+
+struct Task {
+    name: String,
+    owner: Owner,
+    work: Work,
+    flag: Arc<Flag>,
+    waits_for_turn: bool,
+}
+
+/// Whether the task was woken since it was last polled. One per poll: what wakes an older one is of no
+/// account, so that stray wake-ups from the database's threads decide nothing.
+struct Flag {
+    woken: AtomicBool,
+    root: Waker,
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Ordering::SeqCst);
+        self.root.wake_by_ref();
+    }
+}
+
+/// All tasks of a run.
+pub(crate) struct Schedule {
+    tasks: BTreeMap<usize, Task>,
+    last: usize,
+}
+
+impl Schedule {
+    pub(crate) const fn new() -> Self {
+        Self { tasks: BTreeMap::new(), last: 0 }
+    }
+
+    pub(crate) fn spawn(&mut self, owner: Owner, name: String, work: Work) {
+        let flag = Arc::new(Flag { woken: AtomicBool::new(true), root: Waker::noop().clone() });
+        // What the seed decides must not depend on how much tokio lets a task do in one go.
+        let work = Box::pin(tokio::task::unconstrained(work));
+        self.last += 1;
+        self.tasks.insert(self.last, Task { name, owner, work, flag, waits_for_turn: false });
+    }
+
+    /// Tasks that can go on.
+    pub(crate) fn able(&self) -> impl Iterator<Item = usize> + '_ {
+        let able = |task: &Task| task.waits_for_turn || task.flag.woken.load(Ordering::SeqCst);
+        self.tasks.iter().filter(move |(_, task)| able(task)).map(|(id, _)| *id)
+    }
+
+    /// Lets a task go on; says which it was and whether it waited for its turn.
+    pub(crate) async fn go_on(&mut self, id: usize) -> String {
+        let Some(task) = self.tasks.get_mut(&id) else { return String::new() };
+        let granted = task.waits_for_turn && !task.flag.woken.load(Ordering::SeqCst);
+        if granted {
+            database::grant();
+        }
+        let done = poll_fn(|root| {
+            task.flag = Arc::new(Flag { woken: AtomicBool::new(false), root: root.waker().clone() });
+            let waker = Waker::from(Arc::clone(&task.flag));
+            let polled = task.work.as_mut().poll(&mut Context::from_waker(&waker));
+            task.waits_for_turn = database::was_waiting();
+            if polled.is_pending() && database::under_way() > 0 {
+                return Poll::Pending;
+            }
+            Poll::Ready(polled.is_ready())
+        })
+        .await;
+        let name = if granted { format!("{} at the database", task.name) } else { task.name.clone() };
+        if done {
+            self.tasks.remove(&id);
+        }
+        name
+    }
+
+    /// Ends an owner's tasks, wherever they are.
+    pub(crate) fn end(&mut self, owner: Owner) {
+        self.tasks.retain(|_, task| task.owner != owner);
+    }
+}
