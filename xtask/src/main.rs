@@ -12,7 +12,7 @@ mod tools;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use runner::Outcome;
 use steps::Step;
@@ -22,6 +22,7 @@ cargo xtask <task>
 
   test [--only STEP]...   everything that must pass, all set-up included; or only these steps
   lint                    formatting, clippy and the web client's types
+  simulate [--seeds N]    simulated runs, optimized: thousands a minute (SWITCHBACK_SIM_SEED=N: that one)
   screenshots             takes the README's picture again, into docs/images/
   steps                   the names of the steps
 ";
@@ -42,6 +43,7 @@ fn run(args: &[&str]) -> Result<Outcome> {
     match args {
         ["test", rest @ ..] => Ok(runner::run(&chosen(rest)?)),
         ["lint"] => Ok(runner::run(&steps::named(&["fmt", "clippy", "web-types"])?)),
+        ["simulate", rest @ ..] => simulate(rest),
         ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
         ["steps"] => {
             for step in steps::ALL {
@@ -55,6 +57,18 @@ fn run(args: &[&str]) -> Result<Outcome> {
         }
         other => bail!("there is no task \"{}\"\n\n{HELP}", other.join(" ")),
     }
+}
+
+fn simulate(args: &[&str]) -> Result<Outcome> {
+    /// A minute's worth on two cores.
+    const SEEDS: u64 = 2_000;
+    let seeds = match args {
+        [] => SEEDS,
+        ["--seeds", seeds] => seeds.parse().with_context(|| format!("--seeds {seeds}"))?,
+        other => bail!("\"{}\" is not understood: simulate [--seeds N]", other.join(" ")),
+    };
+    steps::simulate(seeds)?;
+    Ok(Outcome::Passed)
 }
 
 fn chosen(args: &[&str]) -> Result<Vec<Step>> {

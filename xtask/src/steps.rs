@@ -139,6 +139,12 @@ fn rust() -> Result<()> {
     run(root(), &cargo(), &["test", "--locked", "--workspace"])
 }
 
+/// Simulated runs, as many as are asked for, optimized: most of what they cost is our own code.
+pub(crate) fn simulate(seeds: u64) -> Result<()> {
+    let args = ["test", "--locked", "--release", "--workspace", "--test", "simulation", "--", "--nocapture"];
+    run_with(root(), &cargo(), &args, &[("SWITCHBACK_SIM_SEEDS", seeds.to_string().as_ref())])
+}
+
 /// Chosen by the tests' names, not by `-p`: one crate alone has other features, and its dependencies
 /// would be compiled once more.
 fn postgres() -> Result<()> {
