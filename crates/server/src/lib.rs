@@ -16,6 +16,7 @@ mod app;
 mod bus;
 mod chat;
 mod config;
+pub mod echo;
 mod guard;
 mod http;
 mod hub;
@@ -26,8 +27,11 @@ mod ops;
 mod pace;
 pub mod secrets;
 mod serve;
+mod socket;
 mod text;
 mod tls;
+#[doc(hidden)]
+pub mod under_test;
 
 pub use bus::{BadBus, BusHome, NatsAddress};
 pub use config::{AddressRange, BadAddressRange, Config};
