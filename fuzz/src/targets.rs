@@ -19,10 +19,10 @@ use crate::harmless::assert_harmless;
 use crate::server_frames::assert_well_formed;
 
 /// A target's name, and what it runs.
-pub type Target = (&'static str, fn(&[u8]));
+pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them; the seeds of each are in `fuzz/seeds/<name>/`.
-pub const TARGETS: [Target; 7] = [
+pub(crate) const TARGETS: [Target; 7] = [
     ("upgrade", upgrade),
     ("connection", connection),
     ("socket", socket),
@@ -44,7 +44,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// A request's head, as lines of text: `/chat` becomes a WebSocket only for whoever asked for one.
-pub fn upgrade(bytes: &[u8]) {
+fn upgrade(bytes: &[u8]) {
     let Some(head) = Head::parse(bytes) else { return };
     let decision = decide(&RequestHead {
         method: &head.method,
@@ -65,7 +65,8 @@ pub fn upgrade(bytes: &[u8]) {
             assert_eq!(proof.len(), 20, "a SHA-1");
         }
         Decision::WebSocket { accept: None, .. } => {
-            assert_eq!((&head.method, head.protocol.as_deref()), (&Method::CONNECT, Some("websocket")));
+            let websocket = head.protocol.is_some_and(|name| name.eq_ignore_ascii_case("websocket"));
+            assert!(head.method == Method::CONNECT && websocket);
         }
         Decision::Batch { wait_s } => assert!(wait_s <= limits::BATCH_WAIT_MAX_S),
         Decision::EventStream | Decision::Page => assert_eq!(head.method, Method::GET),
@@ -136,7 +137,7 @@ impl Head {
 
 /// Everything on a connection, from its first byte: nobody is switched who did not ask for it, and
 /// what follows a switch is frames.
-pub fn connection(bytes: &[u8]) {
+fn connection(bytes: &[u8]) {
     let written = run(under_test::connected(bytes)).expect("memory does not fail");
     let text = String::from_utf8_lossy(&written);
     // HTTP/2's own preface begins with a SETTINGS frame.
@@ -153,7 +154,7 @@ pub fn connection(bytes: &[u8]) {
 }
 
 /// What a peer says on an upgraded socket, to the echo and to `/chat`'s reader.
-pub fn socket(bytes: &[u8]) {
+fn socket(bytes: &[u8]) {
     assert_well_formed(&run(under_test::echoed(bytes)).expect("memory does not fail"));
     let heard = run(under_test::rehearsed(bytes)).expect("memory does not fail");
     assert_well_formed(&heard.written);
@@ -168,7 +169,7 @@ pub fn socket(bytes: &[u8]) {
 
 /// A command: what is understood can be written down and is understood as the same again; what is
 /// not has an error that a client can use.
-pub fn command(bytes: &[u8]) {
+fn command(bytes: &[u8]) {
     match Request::parse(bytes) {
         Ok(request) => {
             let json = serde_json::to_vec(&request).expect("a command can be written");
@@ -182,7 +183,7 @@ pub fn command(bytes: &[u8]) {
 }
 
 /// An event stream, cut anywhere: the same events, within their bounds. The first byte says where.
-pub fn sse(bytes: &[u8]) {
+fn sse(bytes: &[u8]) {
     let Some((&cut, stream)) = bytes.split_first() else { return };
     let whole = events([stream]);
     let (head, tail) = stream.split_at(usize::from(cut).min(stream.len()));
@@ -209,7 +210,7 @@ fn events<'s>(chunks: impl IntoIterator<Item = &'s [u8]>) -> Result<Vec<SseEvent
 
 /// A message, and HTML of somebody else: what comes out may be shown, is short enough, and passes
 /// the sanitizer once more unchanged.
-pub fn markdown(bytes: &[u8]) {
+fn markdown(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut end = text.len().min(limits::MESSAGE_BODY_BYTES);
     while !text.is_char_boundary(end) {
@@ -224,7 +225,7 @@ pub fn markdown(bytes: &[u8]) {
 }
 
 /// A cursor has one spelling.
-pub fn cursor(bytes: &[u8]) {
+fn cursor(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(cursor) = text.parse::<Cursor>() {
         assert_eq!(cursor.to_string(), text);

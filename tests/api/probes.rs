@@ -119,7 +119,7 @@ const PROBES: &[(&str, &str, Want)] = &[
     (
         "key without an end",
         "GET {} HTTP/1.1\r\n{host}{ws}{version}Sec-WebSocket-Key: {long}\r\n\r\n",
-        Status(400),
+        Status(431),
     ),
     // Bodies, and who disagrees about where they end.
     ("length of nothing", "GET {} HTTP/1.1\r\n{host}{good}Content-Length: 0\r\n\r\n", Switched),

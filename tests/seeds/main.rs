@@ -47,7 +47,7 @@ fn every_target_can_be_fuzzed() {
     assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
     for (name, _) in TARGETS {
         let source = std::fs::read_to_string(folder.join(format!("fuzz_targets/{name}.rs"))).unwrap();
-        assert!(source.contains(&format!("switchback_fuzz::targets::{name}(")), "{name}: {source}");
+        assert!(source.contains(&format!("switchback_fuzz::run(\"{name}\", ")), "{name}: {source}");
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is not in fuzz/Cargo.toml");
     }
 }

@@ -27,7 +27,7 @@ const NAMES: [&str; 20] = [
 
 /// Every `<` opens a listed tag, with listed attributes in double quotes, with the values they may
 /// have.
-pub fn assert_harmless(html: &str, source: &str) {
+pub(crate) fn assert_harmless(html: &str, source: &str) {
     let mut rest = html;
     while let Some(start) = rest.find(['<', '>']) {
         assert!(rest[start..].starts_with('<'), "a lone `>` in {html:?} of {source:?}");

@@ -2,7 +2,7 @@
 
 /// Everything that was written is whole frames, one a message, unmasked, with no extension; text is
 /// UTF-8, control frames are short, and nothing comes after a close, whose code may be sent.
-pub fn assert_well_formed(written: &[u8]) {
+pub(crate) fn assert_well_formed(written: &[u8]) {
     let mut rest = written;
     while !rest.is_empty() {
         let (first, payload, after) = frame(rest).unwrap_or_else(|| panic!("half a frame: {rest:?}"));
