@@ -15,6 +15,7 @@ mod health;
 mod hostile;
 mod kit;
 mod moving;
+mod probes;
 mod revocation;
 #[path = "../shared/script.rs"]
 mod script;

@@ -4,10 +4,13 @@
 //! builds. Each task is a list of steps; a step is one function over the programs it needs.
 
 mod compose;
+mod conformance;
+mod fuzz;
 mod machine;
 mod process;
 mod runner;
 mod steps;
+mod tables;
 mod tools;
 
 use std::process::ExitCode;
@@ -16,6 +19,7 @@ use anyhow::{Context as _, Result, bail};
 
 use runner::Outcome;
 use steps::Step;
+use tools::Tool;
 
 const HELP: &str = "\
 cargo xtask <task>
@@ -23,6 +27,10 @@ cargo xtask <task>
   test [--only STEP]...   everything that must pass, all set-up included; or only these steps
   lint                    formatting, clippy and the web client's types
   simulate [--seeds N]    simulated runs, optimized: thousands a minute (SWITCHBACK_SIM_SEED=N: that one)
+  conformance [--quick | --with WSTEST]
+                          the socket against Autobahn's cases; by the original, where it is at hand
+  fuzz [--secs N] [--target NAME]...
+                          every fuzzing target for N seconds (60), or only these
   screenshots             takes the README's picture again, into docs/images/
   steps                   the names of the steps
 ";
@@ -44,6 +52,8 @@ fn run(args: &[&str]) -> Result<Outcome> {
         ["test", rest @ ..] => Ok(runner::run(&chosen(rest)?)),
         ["lint"] => Ok(runner::run(&steps::named(&["fmt", "clippy", "web-types"])?)),
         ["simulate", rest @ ..] => simulate(rest),
+        ["conformance", rest @ ..] => once(steps::CONFORMANCE_TOOLS, || conformance::from_args(rest)),
+        ["fuzz", rest @ ..] => once(steps::FUZZ_TOOLS, || fuzz::from_args(rest)),
         ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
         ["steps"] => {
             for step in steps::ALL {
@@ -68,6 +78,13 @@ fn simulate(args: &[&str]) -> Result<Outcome> {
         other => bail!("\"{}\" is not understood: simulate [--seeds N]", other.join(" ")),
     };
     steps::simulate(seeds)?;
+    Ok(Outcome::Passed)
+}
+
+/// A task with arguments of its own.
+fn once(tools: &[Tool], task: impl FnOnce() -> Result<()>) -> Result<Outcome> {
+    machine::prepare(tools)?;
+    task()?;
     Ok(Outcome::Passed)
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::compose;
+use crate::conformance;
 use crate::process::{self, cargo, root, run, run_with};
 use crate::tools::{self, Tool};
 
@@ -36,6 +37,8 @@ const BROWSER_TOOLS: &[Tool] =
 const PROXY_TOOLS: &[Tool] = &[tools::CC, tools::NGINX, tools::CADDY, tools::HAPROXY, tools::APACHE];
 const COMPOSE_TOOLS: &[Tool] =
     &[tools::CC, tools::DOCKER, tools::DOCKER_COMPOSE, tools::DEBOOTSTRAP, tools::IPROUTE, tools::NAMESPACES];
+pub(crate) const CONFORMANCE_TOOLS: &[Tool] = &[tools::CC, tools::PYTHON_FOR_CASES, tools::VENV];
+pub(crate) const FUZZ_TOOLS: &[Tool] = &[tools::CC, tools::CXX];
 const PICTURE_TOOLS: &[Tool] =
     &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::EMOJI_FONT, tools::TEXT_FONT];
 
@@ -63,6 +66,13 @@ pub(crate) const ALL: &[Step] = &[
         tools: &[tools::CC],
         after: None,
         run: rust,
+    },
+    Step {
+        name: "conformance",
+        about: "the socket against Autobahn's quick cases",
+        tools: CONFORMANCE_TOOLS,
+        after: Some("rust"),
+        run: conformance::quick,
     },
     Step {
         name: "postgres",

@@ -58,6 +58,26 @@ pub(crate) const PYTHON: Tool = Tool {
     least: (3, 9),
     source: Source::Debian(&["python3"]),
 };
+/// What runs Autobahn's cases wants a newer one.
+pub(crate) const PYTHON_FOR_CASES: Tool = Tool {
+    name: "Python 3.10",
+    probe: Probe::Program(&["python3"], &["--version"]),
+    least: (3, 10),
+    source: Source::Debian(&["python3"]),
+};
+pub(crate) const VENV: Tool = Tool {
+    name: "Python venv",
+    probe: Probe::Prints("python3", &["-c", "import ensurepip, venv; print('there')"]),
+    least: ANY,
+    source: Source::Debian(&["python3-venv"]),
+};
+/// libFuzzer is C++.
+pub(crate) const CXX: Tool = Tool {
+    name: "C++ compiler",
+    probe: Probe::Program(&["c++", "g++", "clang++"], &["--version"]),
+    least: ANY,
+    source: Source::Debian(&["g++"]),
+};
 pub(crate) const NODE: Tool = Tool {
     name: "Node.js",
     probe: Probe::Program(&["node"], &["--version"]),

@@ -8,7 +8,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::response::Response;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -20,11 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use crate::app::App;
 use crate::guard::{Guarded, Prompt};
+use crate::limits;
 use crate::pace::{PacedExecutor, paced};
 use crate::tls::{Encrypted, Tls};
-use crate::{http, limits};
 
 /// What HTTP runs over without TLS.
 pub(crate) type PlainStream = Prompt<Guarded<TcpStream>>;
@@ -60,9 +58,14 @@ impl Drop for Acceptor<'_> {
 }
 
 impl<'g> Acceptor<'g> {
-    pub(crate) fn new(app: &App, tls: Option<Arc<Tls>>, graceful: &'g GracefulShutdown) -> Self {
-        let places = Arc::new(Semaphore::new(app.config.connections.clamp(1, limits::CONNECTIONS)));
-        let router = http::router(app.clone()).layer(from_fn(http::one_host));
+    /// Answers with `router`, on at most `connections` at once.
+    pub(crate) fn new(
+        router: Router,
+        connections: usize,
+        tls: Option<Arc<Tls>>,
+        graceful: &'g GracefulShutdown,
+    ) -> Self {
+        let places = Arc::new(Semaphore::new(connections.clamp(1, limits::CONNECTIONS)));
         let accepting = CancellationToken::new();
         Self { router, protocol: Arc::new(protocol()), tls, graceful, places, accepting }
     }

@@ -16,6 +16,7 @@ mod app;
 mod bus;
 mod chat;
 mod config;
+pub mod echo;
 mod guard;
 mod http;
 mod hub;
@@ -28,8 +29,11 @@ pub mod secrets;
 mod serve;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod socket;
 mod text;
 mod tls;
+#[doc(hidden)]
+pub mod under_test;
 
 pub use bus::{BadBus, BusHome, NatsAddress};
 pub use config::{AddressRange, BadAddressRange, Config};

@@ -76,6 +76,8 @@ pub const FLUSH_BYTES: usize = 128 * 1024;
 pub const WEBSOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
 /// WebSocket: bytes that wait to be written before the connection counts as broken.
 pub const WEBSOCKET_WRITE_BUFFER_BYTES: usize = 1024 * 1024;
+/// The largest message that the echo sends back, in bytes: Autobahn's largest, with room to spare.
+pub const ECHO_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
 /// Answers to commands that wait to be written; then no further command is read.
 pub const ANSWERS_WAITING: usize = 64;
 /// Bad commands in a row before the connection is closed with 4000.

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use axum::middleware::from_fn;
 use hyper_util::server::graceful::GracefulShutdown;
 use switchback_storage::Store;
 use tokio::net::{TcpListener, TcpSocket};
@@ -112,7 +113,8 @@ impl Server {
         let graceful = GracefulShutdown::new();
         {
             // Dropped before the stop goes on: whoever is not accepted yet is refused at once.
-            let acceptor = Acceptor::new(&self.app, self.tls, &graceful);
+            let router = http::router(self.app.clone()).layer(from_fn(http::one_host));
+            let acceptor = Acceptor::new(router, self.app.config.connections, self.tls, &graceful);
             tokio::select! {
                 () = acceptor.accept(self.listener) => {}
                 () = stop => {}

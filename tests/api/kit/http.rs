@@ -133,6 +133,12 @@ impl Connection {
         Head { status, headers, text }
     }
 
+    /// The first line of whatever comes; empty if nothing does.
+    pub(crate) async fn first_line(&mut self) -> String {
+        while !self.buffer.contains(&b'\n') && self.fill().await {}
+        self.text().lines().next().unwrap_or_default().to_owned()
+    }
+
     /// One chunk of a chunked body; `None` after the last.
     pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
         let end = loop {

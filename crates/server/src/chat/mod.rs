@@ -7,7 +7,7 @@
 mod command;
 mod feed;
 mod stream;
-mod websocket;
+pub(crate) mod websocket;
 
 use std::sync::Arc;
 
@@ -16,25 +16,17 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
-use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
-};
-use http::{HeaderMap, StatusCode, Version};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION};
+use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::ext::Protocol;
-use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade::downcast;
 use switchback_core::limits as bounds;
-use switchback_core::upgrade::{ChatQuery, Decision, Reject, RequestHead, SUBPROTOCOL, decide};
+use switchback_core::upgrade::{ChatQuery, Decision};
 use switchback_core::wire::{ByeReason, ErrorCode, ServerFrame, Transport};
 use switchback_storage::{Error, Identity};
 use tokio_util::task::TaskTracker;
 
-use crate::accept::{Connection, PlainStream, TlsStream};
 use crate::app::App;
-use crate::guard::Guarded;
 use crate::http::credential::{Presented, presented};
 use crate::http::csrf;
 use crate::http::problem::Refused;
@@ -42,7 +34,7 @@ use crate::hub::{Goodbye, Hub, NotConnected};
 use crate::limits;
 use crate::log::Frame;
 use crate::ops::Refusal;
-use crate::pace::leaving;
+use crate::socket::{self, Head};
 use feed::{Feed, Start};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -88,27 +80,18 @@ pub(crate) async fn serve_over<S>(app: &App, request: &Head, stream: S) -> Resul
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let (identity, feed, opening) = open(app, request, Transport::Websocket).await?;
-    let socket = websocket::wrap(stream, bytes::Bytes::new()).await;
-    websocket::serve(socket, feed, opening, app, &identity).await;
+    let (caller, feed, opening) = open(app, request, Transport::Websocket).await?;
+    let chatting = websocket::Chatting { feed, opening, app: app.clone(), caller };
+    let bytes = <websocket::Chatting as socket::Conversation>::MESSAGE_BYTES;
+    let socket = socket::wrap(stream, bytes::Bytes::new(), bytes).await;
+    chatting.talk(socket).await;
     Ok(())
 }
 
-/// A request without its body.
-type Head = http::Request<()>;
-
 async fn enter(State(app): State<App>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let request = Head::from_parts(parts, ());
-    let decision = decide(&RequestHead {
-        method: request.method(),
-        version: request.version(),
-        headers: request.headers(),
-        protocol: request.extensions().get::<Protocol>().map(Protocol::as_str),
-        query: request.uri().query(),
-    });
-    let entered = match decision {
-        Decision::Reject(reject) => return rejected(reject, request.version()),
+    let (request, body) = socket::taken_apart(request);
+    let entered = match socket::decision(&request) {
+        Decision::Reject(reject) => return socket::rejected(reject, request.version()),
         Decision::Page => return (StatusCode::SEE_OTHER, [(LOCATION, "/")]).into_response(),
         Decision::Command => command(app, &request, body).await,
         Decision::WebSocket { accept, subprotocol } => websocket(app, request, accept, subprotocol).await,
@@ -183,64 +166,14 @@ fn unreadable(error: &Error) -> Goodbye {
 
 async fn websocket(
     app: App,
-    mut request: Head,
+    request: Head,
     accept: Option<String>,
     subprotocol: bool,
 ) -> Result<Response, Refusal> {
-    let (identity, feed, opening) = open(&app, &request, Transport::Websocket).await?;
-    let upgrade = hyper::upgrade::on(&mut request);
-    // HTTP gives its place back when the socket leaves it.
-    let place = request.extensions_mut().remove::<Connection>().and_then(|connection| connection.place);
-    let leaving = leaving();
+    let (caller, feed, opening) = open(&app, &request, Transport::Websocket).await?;
     let sockets = app.chat.sockets.clone();
-    sockets.spawn(async move {
-        let _held = (place, leaving);
-        let upgraded = match upgrade.await {
-            Ok(upgraded) => upgraded,
-            Err(error) => {
-                tracing::debug!(%error, "the peer left during the handshake");
-                return;
-            }
-        };
-        // HTTP/1.1: the bare socket or TLS stream, without hyper's layers.
-        let upgraded = match downcast::<TokioIo<PlainStream>>(upgraded) {
-            Ok(parts) => {
-                let socket = websocket::wrap(parts.io.into_inner(), parts.read_buf).await;
-                return websocket::serve(socket, feed, opening, &app, &identity).await;
-            }
-            Err(upgraded) => upgraded,
-        };
-        match downcast::<TokioIo<TlsStream>>(upgraded) {
-            Ok(parts) => {
-                let socket = websocket::wrap(parts.io.into_inner(), parts.read_buf).await;
-                websocket::serve(socket, feed, opening, &app, &identity).await;
-            }
-            // HTTP/2: a stream of a connection whose socket may be busy with others, so that this
-            // one is watched by itself.
-            Err(upgraded) => {
-                let stream = Guarded::new(TokioIo::new(upgraded));
-                let socket = websocket::wrap(stream, bytes::Bytes::new()).await;
-                websocket::serve(socket, feed, opening, &app, &identity).await;
-            }
-        }
-    });
-    Ok(switching(accept, subprotocol))
-}
-
-/// RFC 6455 4.2.2; RFC 8441 5 for HTTP/2, where 200 is the answer and nothing is proved.
-fn switching(accept: Option<String>, subprotocol: bool) -> Response {
-    let mut response = Response::new(Body::empty());
-    let headers = response.headers_mut();
-    if subprotocol {
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    }
-    if let Some(accept) = accept.and_then(|accept| HeaderValue::try_from(accept).ok()) {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    }
-    response
+    let chatting = websocket::Chatting { feed, opening, app, caller };
+    Ok(socket::switch(request, accept, subprotocol, &sockets, chatting))
 }
 
 async fn event_stream(app: App, request: &Head) -> Result<Response, Refusal> {
@@ -279,18 +212,4 @@ async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refus
     let frame = Frame::server(&ServerFrame::Ack(ack.map_err(|error| Refusal(Box::new(error)))?));
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
     Ok((headers, bytes::Bytes::from(frame.json.clone())).into_response())
-}
-
-/// None of the ways in: the status and headers of the table.
-fn rejected(reject: Reject, version: Version) -> Response {
-    let mut response = Refused::from(reject.problem()).into_response();
-    for (name, value) in reject.headers() {
-        let name = HeaderName::from_static(name);
-        // HTTP/2 has neither (RFC 9113 8.2.2).
-        if version >= Version::HTTP_2 && (name == CONNECTION || name == UPGRADE) {
-            continue;
-        }
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

@@ -6,17 +6,15 @@
 
 use std::sync::Arc;
 
-use futures_util::{SinkExt as _, StreamExt as _, stream::SplitSink, stream::SplitStream};
-use switchback_core::wire::{ByeReason, ErrorCode};
+use futures_util::{SinkExt as _, Stream, StreamExt as _, stream::SplitSink};
+use switchback_core::wire::{Ack, ByeReason, CommandError, ErrorCode, Request};
 use switchback_core::{close, limits as bounds};
 use switchback_storage::Identity;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::{CapacityError, Error as SocketError};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::tungstenite::error::Error as SocketError;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::command;
 use super::feed::{Feed, Pulled, bye};
@@ -24,6 +22,7 @@ use crate::app::App;
 use crate::hub::Goodbye;
 use crate::limits;
 use crate::log::Frame;
+use crate::socket::{self, Conversation, Farewell, Silence};
 
 /// How a connection came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,79 +50,102 @@ impl Ending {
     fn broken(reason: ByeReason, code: u16, detail: impl Into<String>, sound: bool) -> Self {
         Self::Goodbye { goodbye: Goodbye::forever(reason), code, reason: detail.into(), sound }
     }
-}
 
-/// How the socket is set up.
-pub(super) fn config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(limits::WEBSOCKET_READ_BUFFER_BYTES)
-        .write_buffer_size(limits::WEBSOCKET_READ_BUFFER_BYTES)
-        .max_write_buffer_size(limits::WEBSOCKET_WRITE_BUFFER_BYTES)
-        .max_message_size(Some(bounds::COMMAND_BYTES))
-        .max_frame_size(Some(bounds::COMMAND_BYTES))
-}
-
-/// Serves a connection to its end.
-pub(super) async fn serve<S>(
-    socket: WebSocketStream<S>,
-    feed: Feed,
-    opening: Vec<Arc<Frame>>,
-    app: &App,
-    caller: &Identity,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let (sink, stream) = socket.split();
-    let mut halves = (sink, stream);
-    let ending = {
-        let (answers, waiting) = mpsc::channel(limits::ANSWERS_WAITING);
-        let session = Arc::clone(feed.session());
-        let writer = Writer { sink: &mut halves.0, feed, waiting, pending: opening };
-        tokio::select! {
-            // First, and also while a write waits for the peer: from here on nothing is for them.
-            biased;
-            goodbye = session.ended() => Ending::goodbye(goodbye),
-            ending = read(&mut halves.1, app, caller, answers) => ending,
-            ending = writer.run() => ending,
+    fn after(silence: Silence) -> Self {
+        match silence {
+            Silence::Gone => Self::Gone,
+            Silence::Broken(code, detail) => {
+                let too_big = code == close::MESSAGE_TOO_BIG;
+                let reason = if too_big { ByeReason::TooBig } else { ByeReason::Unsupported };
+                Self::broken(reason, code, detail, false)
+            }
         }
-    };
-    if let Ok(socket) = halves.0.reunite(halves.1) {
-        finish(socket, ending).await;
+    }
+
+    fn farewell(self) -> Option<Farewell> {
+        let Self::Goodbye { goodbye, code, reason, sound } = self else { return None };
+        Some(Farewell { last_words: Some(bye(goodbye).json.clone()), code, reason, sound })
     }
 }
 
-/// Reads commands until the connection ends.
-async fn read<S>(
-    stream: &mut SplitStream<WebSocketStream<S>>,
-    app: &App,
-    caller: &Identity,
-    answers: mpsc::Sender<Arc<Frame>>,
-) -> Ending
+/// A connection that has been let in.
+pub(super) struct Chatting {
+    pub(super) feed: Feed,
+    pub(super) opening: Vec<Arc<Frame>>,
+    pub(super) app: App,
+    pub(super) caller: Identity,
+}
+
+impl Conversation for Chatting {
+    const MESSAGE_BYTES: usize = bounds::COMMAND_BYTES;
+
+    async fn hold<S>(self, socket: WebSocketStream<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        self.talk(socket).await;
+    }
+}
+
+impl Chatting {
+    /// To the socket's end. A simulated socket need not be `Send`.
+    pub(super) async fn talk<S>(self, socket: WebSocketStream<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Self { feed, opening, app, caller } = self;
+        let (sink, stream) = socket.split();
+        let mut halves = (sink, stream);
+        let ending = {
+            let (answers, waiting) = mpsc::channel(limits::ANSWERS_WAITING);
+            let session = Arc::clone(feed.session());
+            let writer = Writer { sink: &mut halves.0, feed, waiting, pending: opening };
+            let (app, caller) = (&app, &caller);
+            // On the heap while it runs, so that an idle connection does not hold room for it.
+            let run = |text: Utf8Bytes| {
+                Box::pin(async move {
+                    let outcome = command::run(&app.ops, caller, text.as_bytes()).await;
+                    if matches!(&outcome, Err(error) if error.code == ErrorCode::RateLimited) {
+                        app.metrics.rate_limited();
+                    }
+                    outcome
+                })
+            };
+            tokio::select! {
+                // First, and also while a write waits for the peer: from here on nothing is for them.
+                biased;
+                goodbye = session.ended() => Ending::goodbye(goodbye),
+                ending = read(&mut halves.1, run, answers) => ending,
+                ending = writer.run() => ending,
+            }
+        };
+        if let Ok(socket) = halves.0.reunite(halves.1) {
+            socket::finish(socket, ending.farewell()).await;
+        }
+    }
+}
+
+/// Reads commands, and has `run` carry them out, until the connection ends.
+async fn read<T, F>(stream: &mut T, run: impl Fn(Utf8Bytes) -> F, answers: mpsc::Sender<Arc<Frame>>) -> Ending
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    T: Stream<Item = Result<Message, SocketError>> + Unpin,
+    F: Future<Output = Result<Ack, CommandError>>,
 {
     let mut bad_in_a_row = 0;
     loop {
-        let text = match stream.next().await {
-            Some(Ok(Message::Text(text))) => text,
-            Some(Ok(Message::Binary(_))) => {
+        let text = match socket::hear(stream, Chatting::MESSAGE_BYTES).await {
+            Ok(Message::Text(text)) => text,
+            Ok(_) => {
                 let detail = "binary message: this protocol is JSON text";
                 return Ending::broken(ByeReason::Unsupported, close::UNSUPPORTED_DATA, detail, true);
             }
-            // Answered by tungstenite itself.
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-            Some(Ok(Message::Close(_))) | None => return Ending::Gone,
-            Some(Err(error)) => return broken(&error),
+            Err(silence) => return Ending::after(silence),
         };
-        // On the heap while it runs, so that an idle connection does not hold room for it.
-        let outcome = Box::pin(command::run(&app.ops, caller, text.as_bytes())).await;
+        let outcome = run(text).await;
         bad_in_a_row = match &outcome {
             Err(error) if error.code.is_malformed() => bad_in_a_row + 1,
             _ => 0,
         };
-        if matches!(&outcome, Err(error) if error.code == ErrorCode::RateLimited) {
-            app.metrics.rate_limited();
-        }
         let frame = Frame::server(&command::answer(outcome));
         if answers.send(frame).await.is_err() {
             return Ending::Gone;
@@ -132,23 +154,6 @@ where
             let detail = "too many bad commands in a row";
             return Ending::broken(ByeReason::BadCommandStream, close::BAD_COMMAND_STREAM, detail, true);
         }
-    }
-}
-
-/// What an error of the socket means for the peer (RFC 6455 7.4.1).
-fn broken(error: &SocketError) -> Ending {
-    match error {
-        SocketError::Capacity(CapacityError::MessageTooLong { .. }) => {
-            let detail = format!("over the limit of {} bytes", bounds::COMMAND_BYTES);
-            Ending::broken(ByeReason::TooBig, close::MESSAGE_TOO_BIG, detail, false)
-        }
-        SocketError::Utf8(_) => {
-            Ending::broken(ByeReason::Unsupported, close::INVALID_PAYLOAD, "text is not UTF-8", false)
-        }
-        SocketError::Protocol(error) => {
-            Ending::broken(ByeReason::Unsupported, close::PROTOCOL_ERROR, error.to_string(), false)
-        }
-        _ => Ending::Gone,
     }
 }
 
@@ -210,45 +215,21 @@ where
     }
 }
 
-/// Says why and closes (RFC 6455 7.1.1), then reads on for a moment: bytes that nobody reads would
-/// make the kernel answer with a reset, and the peer would never see why. TLS has an end of its own.
-async fn finish<S>(mut socket: WebSocketStream<S>, ending: Ending)
+/// Reads `socket` as `/chat` does, with commands that are understood and never carried out. Returns
+/// the close code, if it is us who close.
+pub(crate) async fn rehearse<S>(
+    mut socket: WebSocketStream<S>,
+    answers: mpsc::Sender<Arc<Frame>>,
+) -> Option<u16>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Ending::Goodbye { goodbye, code, reason, sound } = ending else {
-        // Sends the close frame that answers the peer's, if there is one to send.
-        drop(tokio::time::timeout(limits::CLOSE_LINGER, socket.flush()).await);
-        return;
+    let run = |json: Utf8Bytes| {
+        let understood = Request::parse(json.as_bytes());
+        std::future::ready(understood.map(|request| Ack { id: request.id, seq: None, message: None }))
     };
-    let said = async {
-        socket.send(Message::Text(bye(goodbye).json.clone())).await?;
-        let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
-        socket.send(Message::Close(Some(frame))).await
-    };
-    // A peer that takes nothing, or is gone, is not waited for.
-    if !matches!(tokio::time::timeout(limits::CLOSE_LINGER, said).await, Ok(Ok(()))) {
-        return;
-    }
-    let linger = async {
-        if sound {
-            while let Some(Ok(_)) = socket.next().await {}
-        }
-        let mut raw = socket.into_inner();
-        if !sound {
-            let mut rest = [0; 4096];
-            while let Ok(1..) = raw.read(&mut rest).await {}
-        }
-        raw.shutdown().await
-    };
-    drop(tokio::time::timeout(limits::CLOSE_LINGER, linger).await);
-}
-
-/// Wraps an upgraded stream; `read` is what came with the request.
-pub(super) async fn wrap<S>(stream: S, read: Bytes) -> WebSocketStream<S>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let role = tokio_tungstenite::tungstenite::protocol::Role::Server;
-    WebSocketStream::from_partially_read(stream, read.into(), role, Some(config())).await
+    let farewell = read(&mut socket, run, answers).await.farewell();
+    let code = farewell.as_ref().map(|farewell| farewell.code);
+    socket::finish(socket, farewell).await;
+    code
 }

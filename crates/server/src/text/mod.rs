@@ -51,6 +51,11 @@ pub(crate) fn to_html(body: &str, known: &HashMap<Handle, UserId>) -> String {
         .unwrap_or_else(|| sanitize::clean(&plain(body)))
 }
 
+/// What may be shown of `html`, wherever it comes from.
+pub(crate) fn sanitized(html: &str) -> String {
+    sanitize::clean(html)
+}
+
 /// Loads what highlighting needs, so that the first message with code does not wait for it. Takes
 /// some tens of milliseconds: call it off the async threads.
 pub(crate) fn warm_up() {

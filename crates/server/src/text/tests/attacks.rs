@@ -1,7 +1,8 @@
 //! What has been tried against others.
 
 use super::super::sanitize::clean;
-use super::{assert_harmless, to_html};
+use super::harmless::assert_harmless;
+use super::to_html;
 
 /// Published vectors (OWASP's filter evasion list, html5sec, advisories against Markdown renderers
 /// and sanitizers), as a message.

@@ -7,7 +7,8 @@ use switchback_core::limits::MESSAGE_BODY_BYTES;
 
 use super::super::sanitize::clean;
 use super::super::{mentions, to_html as render};
-use super::{assert_harmless, known, to_html};
+use super::harmless::assert_harmless;
+use super::{known, to_html};
 use crate::limits::MESSAGE_HTML_BYTES;
 
 /// Generous for an unoptimized build on a busy machine; quadratic behaviour takes minutes.

@@ -3,7 +3,8 @@
 use switchback_core::Handle;
 
 use super::super::{Mentions, mentions};
-use super::{assert_harmless, to_html};
+use super::harmless::assert_harmless;
+use super::to_html;
 
 const REL: &str = "target=\"_blank\" rel=\"noopener noreferrer nofollow\"";
 
