@@ -1,4 +1,4 @@
-//! Chance that a seed decides: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
+//! Chance that a seed decides: `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number
 //! generators", 2014). Enough for choosing, the same on every machine.
 
 /// A stream of choices.

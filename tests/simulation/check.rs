@@ -7,7 +7,7 @@ use std::rc::Rc;
 use switchback_client::SendError;
 use switchback_core::wire::{Ack, Event, Message};
 use switchback_core::{MessageId, RoomId, Seq};
-use switchback_storage::{HistoryRange, Store};
+use switchback_storage::{HistoryRange, SnapshotData, Store};
 
 use crate::record::{Given, Kind, Record, Seen, said};
 use crate::site::Site;
@@ -43,12 +43,14 @@ pub(crate) async fn check<'r>(
             .map(|(label, times)| format!("post {label} stands there {times} times")),
     );
     for (number, record) in records.enumerate() {
+        let me = record.borrow().me;
+        let fresh = store.snapshot(me).await.unwrap();
         let mut record = record.borrow_mut();
         let mut of_this = std::mem::take(&mut record.wrongs);
         let given = std::mem::take(&mut record.given);
         of_this.extend(given.into_iter().filter_map(|given| truth.judge(given)));
         of_this.extend(truth.same_order(&record));
-        of_this.extend(same_as_fresh(store, &record, &truth).await);
+        of_this.extend(same_as_fresh(&fresh, &record, &truth));
         wrongs.extend(of_this.into_iter().map(|wrong| format!("client {number}: {wrong}")));
     }
     wrongs
@@ -92,7 +94,7 @@ impl Truth {
             Kind::Delete(id) => format!("deleted {id}"),
             Kind::React(id) => format!("reacted {id}"),
         };
-        let Some(seq) = seq else { return None };
+        let seq = seq?;
         match self.log.get(&seq) {
             Some(said) if *said == about => {}
             other => return Some(format!("{label} was acknowledged as event {seq}, which is {other:?}")),
@@ -110,8 +112,7 @@ impl Truth {
 }
 
 /// Snapshot plus events is a fresh snapshot.
-async fn same_as_fresh(store: &Store, record: &Record, truth: &Truth) -> Vec<String> {
-    let fresh = store.snapshot(record.me).await.unwrap();
+fn same_as_fresh(fresh: &SnapshotData, record: &Record, truth: &Truth) -> Vec<String> {
     let joined = fresh.rooms.iter().filter(|view| view.joined);
     let rooms: BTreeMap<RoomId, u64> = joined.map(|view| (view.room.id, view.n)).collect();
     let mut wrongs = Vec::new();

@@ -62,7 +62,7 @@ impl Client {
     }
 
     fn count(&self) {
-        self.open.set(self.outbox.len());
+        self.open.set(self.outbox.waiting());
     }
 
     /// One connection from its opening to its end.
@@ -101,7 +101,7 @@ impl Client {
         }
         let cursor = self.course.cursor().map(|cursor| cursor.to_string()).unwrap_or_default();
         match self.net.meddle(&mut self.chance) {
-            Meddling::None => path.push_str(&format!("after={cursor}")),
+            Meddling::None => path.extend(["after=", &cursor]),
             Meddling::Stripped => {}
             Meddling::Mangled => path.push_str("after=%00"),
             Meddling::Foreign => path.push_str("after=zzzzzzzz.1"),
@@ -171,7 +171,7 @@ impl Client {
         match next {
             Next::Nothing => {}
             Next::Tell(update) => self.told(&update),
-            Next::Answered(answer) => self.answered(answer),
+            Next::Answered(answer) => self.answered(*answer),
             Next::StartOver(cause, then) => {
                 let request = line::request(Method::GET, "/api/v1/snapshot", &self.token, Bytes::new());
                 let end: End = self.net.exchange(self.number, node, request);

@@ -7,7 +7,7 @@
 //! `docs/decisions/014-simulated-runs.md` says why it is so and what it cannot see.
 //!
 //! `SWITCHBACK_SIM_SEED=7` repeats one run and shows it; `SWITCHBACK_SIM_SEEDS=100000` makes many.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on says so and stops")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so and stops")]
 
 mod chance;
 mod check;

@@ -155,7 +155,7 @@ pub(crate) fn run(seed: u64) -> Outcome {
     let outcome = runtime.block_on(async {
         tokio::task::spawn_blocking(move || held.recv());
         let (dir, stores) = site.open().await;
-        let outcome = tokio::task::LocalSet::new().run_until(simulate(seed, site, stores)).await;
+        let outcome = Box::pin(simulate(seed, site, stores)).await;
         drop(dir);
         outcome
     });

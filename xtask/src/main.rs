@@ -26,7 +26,7 @@ cargo xtask <task>
 
   test [--only STEP]...   everything that must pass, all set-up included; or only these steps
   lint                    formatting, clippy and the web client's types
-  simulate [--seeds N]    simulated runs, optimized: thousands a minute (SWITCHBACK_SIM_SEED=N: that one)
+  simulate [--seeds N]    simulated runs, optimized, 2,000 unless said (SWITCHBACK_SIM_SEED=N: that one)
   conformance [--quick | --with WSTEST]
                           the socket against Autobahn's cases; by the original, where it is at hand
   fuzz [--secs N] [--target NAME]...
@@ -70,7 +70,7 @@ fn run(args: &[&str]) -> Result<Outcome> {
 }
 
 fn simulate(args: &[&str]) -> Result<Outcome> {
-    /// A minute's worth on two cores.
+    /// Unless said otherwise.
     const SEEDS: u64 = 2_000;
     let seeds = match args {
         [] => SEEDS,

@@ -25,7 +25,7 @@ pub enum Next {
     /// Tell the caller.
     Tell(Update),
     /// Hand it to the commands that wait.
-    Answered(ServerFrame),
+    Answered(Box<ServerFrame>),
     /// Load a snapshot, then tell this.
     StartOver(ResetCause, Option<Update>),
 }
@@ -69,7 +69,7 @@ impl Course {
                 self.position.reset(cursor);
                 self.start_over(ResetCause::Server(reason), None)
             }
-            answer @ (ServerFrame::Ack(_) | ServerFrame::Error(_)) => Next::Answered(answer),
+            ServerFrame::Ack(_) | ServerFrame::Error(_) => Next::Answered(frame),
             ServerFrame::Typing { .. } | ServerFrame::Presence { .. } => Next::Tell(Update::Frame(frame)),
             // `bye` ends the line before it comes here; a second `hello` says nothing new.
             ServerFrame::Hello(_) | ServerFrame::Bye { .. } => Next::Nothing,

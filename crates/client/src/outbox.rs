@@ -51,7 +51,7 @@ impl Outbox {
     }
 
     /// Commands without an answer.
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.entries.len()
     }
 

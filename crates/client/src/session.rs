@@ -84,7 +84,7 @@ impl Session {
             let retry_in = after.unwrap_or_else(|| self.backoff());
             self.attempts = self.attempts.saturating_add(1);
             tracing::debug!(why, ?retry_in, "no connection");
-            self.tell(Update::Status(Status::Waiting { retry_in, why, queued: self.outbox.len() })).await;
+            self.tell(Update::Status(Status::Waiting { retry_in, why, queued: self.outbox.waiting() })).await;
             self.while_taking(sleep(retry_in)).await;
         }
     }
@@ -175,7 +175,7 @@ impl Session {
         match next {
             Next::Nothing => {}
             Next::Tell(update) => self.tell(update).await,
-            Next::Answered(answer) => self.answered(answer),
+            Next::Answered(answer) => self.answered(*answer),
             Next::StartOver(cause, then) => {
                 self.start_over(cause).await?;
                 if let Some(update) = then {
