@@ -127,7 +127,7 @@ impl Echo {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let address = line.trim().strip_prefix("echoing at ws://").and_then(|url| url.strip_suffix('/'));
-        echo.address = address.with_context(|| format!("the echo said {line:?}"))?.to_owned();
+        address.with_context(|| format!("the echo said {line:?}"))?.clone_into(&mut echo.address);
         Ok(echo)
     }
 }
