@@ -1,5 +1,5 @@
 //! Requests at the edge of what HTTP/1.1 and RFC 6455 allow, byte by byte, to `/chat` and to the echo,
-//! which share the code that judges them. The five probes of Http11Probe's section on WebSocket
+//! which share the code that judges them. The five probes of `Http11Probe`'s section on WebSocket
 //! are the first in the table.
 //!
 //! Whoever is switched asked for it in full; whoever did not is told so, or cut off; and in no case

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -127,7 +127,7 @@ impl Echo {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let address = line.trim().strip_prefix("echoing at ws://").and_then(|url| url.strip_suffix('/'));
-        echo.address = address.with_context(|| format!("the echo said {line:?}"))?.to_owned();
+        address.with_context(|| format!("the echo said {line:?}"))?.clone_into(&mut echo.address);
         Ok(echo)
     }
 }
@@ -141,7 +141,7 @@ impl Drop for Echo {
 }
 
 /// The report: for each server its cases. There is one server.
-fn read(index: &PathBuf) -> Result<Outcomes> {
+fn read(index: &Path) -> Result<Outcomes> {
     let text = std::fs::read_to_string(index).with_context(|| format!("no report at {}", index.display()))?;
     let index: Value = serde_json::from_str(&text)?;
     let servers = index.as_object().context("the report is no object")?;

@@ -234,13 +234,49 @@ where
     let linger = async {
         if sound {
             while let Some(Ok(_)) = socket.next().await {}
+            return socket.into_inner().shutdown().await;
         }
+        // The peer's own close cannot be told from noise any more, and they wait for us to end the
+        // connection (RFC 6455 7.1.1): nothing comes after this, so they hear it at once.
         let mut raw = socket.into_inner();
-        if !sound {
-            let mut rest = [0; 4096];
-            while let Ok(1..) = raw.read(&mut rest).await {}
-        }
-        raw.shutdown().await
+        raw.shutdown().await?;
+        let mut rest = [0; 4096];
+        while let Ok(1..) = raw.read(&mut rest).await {}
+        Ok(())
     };
     drop(tokio::time::timeout(limits::CLOSE_LINGER, linger).await);
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use tokio::io::duplex;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::echo::Echo;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_broke_the_rules_hears_why_and_the_end_at_once() {
+        let (near, mut far) = duplex(1024);
+        tokio::spawn(async move { Echo.hold(wrap(near, Bytes::new(), 1024).await).await });
+        let begun = Instant::now();
+        // Not masked, as only a server may send.
+        far.write_all(b"\x81\x01x").await.unwrap();
+        let mut said = Vec::new();
+        far.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said[2..4], close::PROTOCOL_ERROR.to_be_bytes());
+        assert_eq!(begun.elapsed().as_millis(), 0, "they did not have to wait, nor to close first");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_they_still_send_is_read_for_a_moment_only() {
+        let (near, mut far) = duplex(1024);
+        let held = tokio::spawn(async move { Echo.hold(wrap(near, Bytes::new(), 1024).await).await });
+        let begun = Instant::now();
+        far.write_all(b"\x81\x01x").await.unwrap();
+        far.write_all(&[0; 1000]).await.unwrap();
+        held.await.unwrap();
+        assert_eq!(begun.elapsed(), limits::CLOSE_LINGER);
+    }
 }

@@ -45,8 +45,24 @@ const CLASS_PREFIXES: [&str; 2] = ["hl-", "language-"];
 
 static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(sanitizer);
 
+/// How often HTML is read again at most, until it reads the same.
+const PASSES_MAX: usize = 8;
+
 /// What of `html` may be shown. Its own output passes unchanged.
 pub(super) fn clean(html: &str) -> String {
+    let mut clean = pass(html);
+    // What a dropped tag leaves behind may stand where a parser would move it from (text in a table).
+    for _ in 0..PASSES_MAX {
+        let again = pass(&clean);
+        if again == clean {
+            break;
+        }
+        clean = again;
+    }
+    clean
+}
+
+fn pass(html: &str) -> String {
     let clean = SANITIZER.clean(html).to_string();
     // A parser drops a byte order mark at the beginning: what comes first now was not first before.
     clean.trim_start_matches('\u{feff}').to_owned()

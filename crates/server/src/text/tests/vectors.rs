@@ -1,7 +1,7 @@
 //! A published list of vectors for cross-site scripting, as messages and as HTML.
 //!
 //! `vectors/brs-kb.jsonl` is every distinct payload of BRS-KB 4.0.2 (MIT, see `vectors/LICENSE`), a
-//! JSON string a line: it gathers SecLists, OWASP's filter evasion list, the collections of several
+//! JSON string a line: it gathers `SecLists`, OWASP's filter evasion list, the collections of several
 //! researchers, and payloads of advisories against sanitizers, Markdown renderers and chat clients.
 
 use super::super::sanitize::clean;
