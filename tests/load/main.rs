@@ -16,13 +16,15 @@ mod report;
 mod samples;
 mod server;
 mod soak;
+mod storm;
 mod team;
 mod truth;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 #[derive(Debug, Parser)]
@@ -36,6 +38,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Run {
+    /// Everybody comes back at once.
+    Storm(storm::Args),
     /// Clients come and go for a long time.
     Soak(soak::Args),
 }
@@ -54,6 +58,7 @@ impl Drop for Scratch {
 async fn main() -> Result<()> {
     let cli = Cli::parse();
     let clients = match &cli.run {
+        Run::Storm(args) => args.clients(),
         Run::Soak(args) => args.clients(),
     };
     let wanted = clients * limits::DESCRIPTORS_PER_CLIENT + limits::DESCRIPTORS_RESERVED;
@@ -61,7 +66,17 @@ async fn main() -> Result<()> {
     ensure!(possible >= u64::try_from(wanted)?, "{possible} open files are allowed, {wanted} are needed");
     let scratch = Scratch(std::env::temp_dir().join(format!("switchback-load-{}", Uuid::now_v7())));
     std::fs::create_dir_all(&scratch.0)?;
-    match &cli.run {
-        Run::Soak(args) => soak::run(args, cli.binary, scratch.0.clone()).await,
+    let run = async {
+        match &cli.run {
+            Run::Storm(args) => storm::run(args, cli.binary, scratch.0.clone()).await,
+            Run::Soak(args) => soak::run(args, cli.binary, scratch.0.clone()).await,
+        }
+    };
+    let mut asked_to_stop = signal(SignalKind::terminate())?;
+    // Dropped with what it started: no server stays behind.
+    tokio::select! {
+        done = run => done,
+        _ = asked_to_stop.recv() => bail!("asked to stop"),
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
     }
 }

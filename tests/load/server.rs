@@ -115,6 +115,11 @@ impl Server {
         }
     }
 
+    /// The process that runs now.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         self.pid.clone()
     }

@@ -117,6 +117,8 @@ pub(crate) async fn run(args: &Args, binary: PathBuf, dir: PathBuf) -> Result<()
     watch_over(begun + lasting, &slots, &clients, &sampler, begun).await?;
     churning.send_replace(false);
     talking.await??;
+    // To everybody, so that each client hears of the log's end.
+    posts::post(&[Voice::Post(team.people[0].target.clone())], team.general, &ledger).await?;
     gather(&slots, server.data_dir()).await?;
     let samples = sampler.since(begun);
     let metrics = metrics(&server).await?;
