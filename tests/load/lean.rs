@@ -39,7 +39,10 @@ impl Lean {
         loop {
             let lost = self.connect_once().await;
             self.line = None;
-            self.record.lock().live = None;
+            {
+                let mut record = self.record.lock();
+                (record.live, record.lost) = (None, lost.why);
+            }
             let wait = lost.after.unwrap_or_else(|| backoff(self.attempts));
             self.attempts = self.attempts.saturating_add(1);
             sleep(wait).await;

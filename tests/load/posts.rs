@@ -38,11 +38,6 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn unanswered(&self) -> usize {
-        let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        said.iter().filter(|said| said.acked.is_none()).count()
-    }
-
     fn begin(&self, what: What) -> usize {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         said.push(Said { what, acked: None, attempts: 0 });

@@ -44,7 +44,7 @@ impl Real {
         let mut record = self.record.lock();
         match update {
             Update::Status(Status::Connecting) => self.asked_at = Instant::now(),
-            Update::Status(Status::Waiting { .. }) => record.live = None,
+            Update::Status(Status::Waiting { why, .. }) => (record.live, record.lost) = (None, why),
             Update::Status(Status::Live { transport }) => {
                 (self.opened, record.live) = (Some(transport), None);
                 record.lines += 1;

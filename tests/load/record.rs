@@ -21,6 +21,8 @@ pub(crate) struct Inner {
     pub(crate) faults: Vec<String>,
     /// `ready` was told on the line that is open.
     pub(crate) live: Option<Live>,
+    /// Why the line before was lost, or none could be opened.
+    pub(crate) lost: String,
     /// Which history of the log the client reads.
     pub(crate) epoch: Option<Epoch>,
     /// Lines opened.

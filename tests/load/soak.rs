@@ -2,7 +2,7 @@
 //! server's memory of the log reaches, while somebody posts and reacts all the time. The server's
 //! memory must be flat once it is warm, and no client may miss an event.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,11 +11,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use rand::RngExt as _;
 use switchback_client::{Handle, Rest, Transport, TransportPolicy};
+use switchback_core::{RoomId, Seq};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 
 use crate::http::Http;
+use crate::limits;
 use crate::lean::Lean;
 use crate::posts::{self, Ledger, Voice};
 use crate::real::Real;
@@ -23,9 +25,8 @@ use crate::record::Record;
 use crate::report::{self, tell};
 use crate::samples::{self, Sample, Sampler};
 use crate::server::Server;
-use crate::team::{self, Person, Team};
+use crate::team::{self, Person, Size, Team};
 use crate::truth::{self, Log, Reader, Verdict};
-use crate::limits;
 
 /// People of one team, in one room.
 const TEAM_PEOPLE: usize = 50;
@@ -55,6 +56,9 @@ pub(crate) struct Args {
     /// Posts and reactions a second.
     #[arg(long, default_value_t = 40)]
     rate: u32,
+    /// Messages that are there before it begins: the database's caches are full sooner.
+    #[arg(long, default_value_t = 150_000)]
+    history: usize,
 }
 
 impl Args {
@@ -98,7 +102,8 @@ pub(crate) async fn run(args: &Args, binary: PathBuf, dir: PathBuf) -> Result<()
     let ring = format!("{ring_events:.0}");
     let mut server = Server::new(binary, dir, &["--ring-events", &ring])?;
     let rooms = args.clients.div_ceil(TEAM_PEOPLE);
-    let team = team::seed(server.data_dir(), server.address, args.clients, rooms).await?;
+    let size = Size { people: args.clients, rooms, history: args.history };
+    let team = team::seed(server.data_dir(), server.address, size).await?;
     server.start().await?;
     tell(&format!("{} people in {rooms} rooms; {} events kept in memory", args.clients, ring));
     let churn = Arc::new(Churn {
@@ -119,12 +124,12 @@ pub(crate) async fn run(args: &Args, binary: PathBuf, dir: PathBuf) -> Result<()
     talking.await??;
     // To everybody, so that each client hears of the log's end.
     posts::post(&[Voice::Post(team.people[0].target.clone())], team.general, &ledger).await?;
-    gather(&slots, server.data_dir()).await?;
+    gather(&slots, server.data_dir(), team.head).await?;
     let samples = sampler.since(begun);
     let metrics = metrics(&server).await?;
     clients.iter().for_each(JoinHandle::abort);
     server.stop().await?;
-    let log = Log::read(server.data_dir(), 0).await?;
+    let log = Log::read(server.data_dir(), team.head).await?;
     let readers = slots.iter().map(|slot| reader(slot, &team));
     let verdict = truth::check(&log, &ledger.read(), readers);
     conclude(args, &churn, &samples, &verdict, &log, &metrics, &server)
@@ -264,7 +269,7 @@ async fn talk(
     Ok(())
 }
 
-async fn speak(number: u64, slot: &Slot, general: switchback_core::RoomId, ledger: &Ledger) -> Result<()> {
+async fn speak(number: u64, slot: &Slot, general: RoomId, ledger: &Ledger) -> Result<()> {
     let handle = slot.handle.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let by_post = Voice::Post(slot.person.target.clone());
     let voices: Vec<Voice> = handle.map(Voice::Client).into_iter().chain([by_post]).collect();
@@ -313,8 +318,8 @@ async fn watch_over(
 }
 
 /// Until everybody is there and has heard of the last event.
-async fn gather(slots: &[Slot], data_dir: &std::path::Path) -> Result<()> {
-    let head = Log::read(data_dir, 0).await?.head;
+async fn gather(slots: &[Slot], data_dir: &Path, from: Seq) -> Result<()> {
+    let head = Log::read(data_dir, from).await?.head;
     let deadline = Instant::now() + limits::ALL_CAUGHT_UP;
     let behind = || slots.iter().filter(|slot| slot.record.lock().through() < head).count();
     while behind() > 0 {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use switchback_client::{Transport, TransportPolicy};
+use switchback_core::RoomId;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 
@@ -22,7 +23,7 @@ use crate::record::{Live, Record};
 use crate::report::{self, tell};
 use crate::samples::{self, Sampler};
 use crate::server::Server;
-use crate::team::{self, Person, Team};
+use crate::team::{self, Person, Size, Team};
 use crate::truth::{self, Log, Reader, Verdict};
 
 /// People of one team, in one room.
@@ -35,8 +36,6 @@ const POSTER_ONE_IN: usize = 250;
 const POST_EVERY: Duration = Duration::from_secs(1);
 /// Of so many posts of one poster one goes to everybody.
 const GENERAL_ONE_IN: u64 = 20;
-/// Between a storm's end and the next cut: presence has settled, backoffs begin anew.
-const QUIET: Duration = Duration::from_secs(8);
 /// Between two looks at who is back.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -44,6 +43,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Args {
     #[arg(long, default_value_t = 5000)]
     clients: usize,
+    /// Between a storm's end and what comes next, in seconds: presence settles, backoffs begin anew.
+    #[arg(long, default_value_t = 8.0)]
+    quiet: f64,
     /// The most memory that the server may take at any time, in MiB.
     #[arg(long, default_value_t = 1024.0)]
     most_mib: f64,
@@ -81,7 +83,8 @@ struct Row {
 pub(crate) async fn run(args: &Args, binary: PathBuf, dir: PathBuf) -> Result<()> {
     let mut server = Server::new(binary, dir, &[])?;
     let rooms = args.clients.div_ceil(TEAM_PEOPLE);
-    let team = team::seed(server.data_dir(), server.address, args.clients, rooms).await?;
+    let size = Size { people: args.clients, rooms, history: 0 };
+    let team = team::seed(server.data_dir(), server.address, size).await?;
     server.start().await?;
     tell(&format!("{} people in {rooms} rooms", args.clients));
     let sampler = Sampler::start(server.pid());
@@ -95,14 +98,14 @@ pub(crate) async fn run(args: &Args, binary: PathBuf, dir: PathBuf) -> Result<()
         .into_iter()
         .map(|(voice, rooms)| tokio::spawn(talk(voice, rooms, ledger.clone(), Arc::clone(&talking))))
         .collect();
+    let quiet = Duration::from_secs_f64(args.quiet);
     let mut rows = Vec::new();
     for planned in [false, true] {
-        sleep(QUIET).await;
-        let row = cut(planned, &mut server, &seats, &sampler).await?;
-        tell(&format!("{}: all back after {:.1} s", row.cut, row.blackout.as_secs_f64()));
+        sleep(quiet).await;
+        let row = cut(planned, &mut server, &seats, &sampler, quiet).await?;
+        tell(&format!("{}: all back after {:.1} s, {}", row.cut, row.blackout.as_secs_f64(), ways(&seats)));
         rows.push(row);
     }
-    sleep(QUIET).await;
     talking.store(false, Ordering::Relaxed);
     for poster in posters {
         poster.await??;
@@ -184,16 +187,30 @@ async fn all_back(seats: &[Seat], gone: Instant) -> Result<Vec<Instant>> {
             ready.sort_unstable();
             return Ok(ready);
         }
-        ensure!(Instant::now() < deadline, "only {} of {} are live", ready.len(), seats.len());
+        if Instant::now() > deadline {
+            let missing = seats.iter().find(|seat| live(seat).is_none());
+            let why = missing.map(|seat| seat.record.lock().lost.clone()).unwrap_or_default();
+            bail!("only {} of {} are live; one of the others: {why}", ready.len(), seats.len());
+        }
         sleep(LOOK_EVERY).await;
     }
+}
+
+/// How many are live by which way in.
+fn ways(seats: &[Seat]) -> String {
+    let by = |way| {
+        let on = |seat: &&Seat| seat.record.lock().live.is_some_and(|live| live.transport == way);
+        seats.iter().filter(on).count()
+    };
+    let [socket, stream, batch] = [Transport::Websocket, Transport::Sse, Transport::Batch].map(by);
+    format!("{socket} by WebSocket, {stream} by event stream, {batch} by batches")
 }
 
 fn lines(seats: &[Seat]) -> u64 {
     seats.iter().map(|seat| seat.record.lock().lines).sum()
 }
 
-async fn cut(planned: bool, server: &mut Server, seats: &[Seat], sampler: &Sampler) -> Result<Row> {
+async fn cut(planned: bool, server: &mut Server, seats: &[Seat], sampler: &Sampler, quiet: Duration) -> Result<Row> {
     let (lines_before, old, cut_at) = (lines(seats), server.id(), Instant::now());
     if planned {
         server.stop().await?;
@@ -206,7 +223,7 @@ async fn cut(planned: bool, server: &mut Server, seats: &[Seat], sampler: &Sampl
     let at = |percent: usize| ready[(ready.len() * percent).div_ceil(100).max(1) - 1];
     let back = [50, 99, 100].map(|percent| at(percent).saturating_duration_since(listening));
     // What comes after: everybody's presence is told.
-    sleep(QUIET).await;
+    sleep(quiet).await;
     let samples = sampler.since(listening);
     let how = if planned { "ended with 0 after SIGTERM" } else { "ended by signal 9" };
     Ok(Row {
@@ -223,7 +240,7 @@ async fn cut(planned: bool, server: &mut Server, seats: &[Seat], sampler: &Sampl
 }
 
 async fn judge(server: &Server, seats: &[Seat], team: &Team, ledger: &Ledger) -> Result<Verdict> {
-    let log = Log::read(server.data_dir(), 0).await?;
+    let log = Log::read(server.data_dir(), team.head).await?;
     let deadline = Instant::now() + limits::ALL_CAUGHT_UP;
     while seats.iter().any(|seat| seat.record.lock().through() < log.head) {
         // A verdict follows in any case, which says who is behind.

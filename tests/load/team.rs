@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 use switchback_core::wire::{Role, RoomKind};
-use switchback_core::{RoomId, UserId};
-use switchback_storage::{NewRoom, NewUser, OpenMode, Store};
+use switchback_core::{Nonce, RoomId, Seq, UserId};
+use switchback_storage::{NewMessage, NewRoom, NewUser, OpenMode, Store};
 use uuid::Uuid;
 
 use crate::limits;
@@ -28,27 +28,33 @@ pub(crate) struct Person {
 pub(crate) struct Team {
     pub(crate) people: Vec<Person>,
     pub(crate) general: RoomId,
+    /// Where the log stands before anybody comes.
+    pub(crate) head: Seq,
+}
+
+/// How large a team.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) people: usize,
+    pub(crate) rooms: usize,
+    /// Messages that are there already.
+    pub(crate) history: usize,
 }
 
 /// Makes the accounts, the rooms and who is in which, each person in one room.
-pub(crate) async fn seed(
-    data_dir: &Path,
-    address: SocketAddr,
-    people: usize,
-    rooms: usize,
-) -> Result<Team> {
+pub(crate) async fn seed(data_dir: &Path, address: SocketAddr, size: Size) -> Result<Team> {
     let store = Store::open(data_dir, OpenMode::Server).await?;
     let owner = account(&store, 0, Role::Owner).await?;
     let general = store.rooms(owner).await?.into_iter().find(|view| view.room.general);
     let general = general.context("there is no room of all")?.room.id;
     let mut teams = Vec::new();
-    for number in 0..rooms {
+    for number in 0..size.rooms {
         let name = format!("team {number}").parse()?;
         let new = NewRoom { creator: owner, kind: RoomKind::Public, name, topic: "".parse()? };
         teams.push(store.create_room(new).await?.1.room.id);
     }
     let (store_of_all, teams) = (&store, &teams);
-    let people: Vec<Person> = stream::iter(1..=people)
+    let people: Vec<Person> = stream::iter(1..=size.people)
         .map(async |number| {
             let store = store_of_all;
             let user = account(store, number, Role::Member).await?;
@@ -62,11 +68,32 @@ pub(crate) async fn seed(
         .buffer_unordered(limits::SEEDED_AT_ONCE)
         .try_collect()
         .await?;
+    let posting = stream::iter(people.iter().cycle().take(size.history));
+    posting
+        .map(async |person| store_of_all.post_message(message(person)?).await.map_err(anyhow::Error::from))
+        .buffer_unordered(limits::SEEDED_AT_ONCE)
+        .try_for_each(async |_| Ok(()))
+        .await?;
+    let head = store.head().await?;
     store.close().await;
-    Ok(Team { people, general })
+    Ok(Team { people, general, head })
 }
 
 async fn account(store: &Store, number: usize, role: Role) -> Result<UserId> {
     let (handle, name) = (format!("p{number}").parse()?, format!("Person {number}").parse()?);
     Ok(store.create_user(NewUser { handle, name, role, password_hash: String::new() }).await?.id)
+}
+
+fn message(person: &Person) -> Result<NewMessage> {
+    let body = "The quick brown fox jumps over the lazy dog.";
+    Ok(NewMessage {
+        author: person.user,
+        room: person.room,
+        nonce: Nonce::from_uuid(Uuid::now_v7()),
+        body: body.parse()?,
+        html: format!("<p>{body}</p>"),
+        reply_to: None,
+        mentions: Vec::new(),
+        mentions_room: false,
+    })
 }

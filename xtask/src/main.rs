@@ -4,6 +4,7 @@
 //! builds. Each task is a list of steps; a step is one function over the programs it needs.
 
 mod compose;
+mod load;
 mod machine;
 mod process;
 mod runner;
@@ -23,6 +24,9 @@ cargo xtask <task>
   test [--only STEP]...   everything that must pass, all set-up included; or only these steps
   lint                    formatting, clippy and the web client's types
   screenshots             takes the README's picture again, into docs/images/
+  storm [--clients N]     a reconnect storm: everybody is cut off at once and comes back (5,000 clients)
+  soak [--minutes N] [--clients N]
+                          a long run: clients come and go (30 minutes, 1,000 clients)
   steps                   the names of the steps
 ";
 
@@ -43,6 +47,7 @@ fn run(args: &[&str]) -> Result<Outcome> {
         ["test", rest @ ..] => Ok(runner::run(&chosen(rest)?)),
         ["lint"] => Ok(runner::run(&steps::named(&["fmt", "clippy", "web-types"])?)),
         ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
+        [run @ ("storm" | "soak"), options @ ..] => load::long(run, options),
         ["steps"] => {
             for step in steps::ALL {
                 println!("{:12} {}", step.name, step.about);
