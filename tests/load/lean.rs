@@ -129,7 +129,8 @@ impl Lean {
 /// Notes what a frame says.
 fn take(record: &Record, text: &str, line: &Line) -> Result<(), Lost> {
     let frame = Frame::read(text).map_err(Lost::broken)?;
-    let cursor = || -> Result<Cursor, Lost> { frame.cursor.unwrap_or_default().parse().map_err(Lost::broken) };
+    let cursor =
+        || -> Result<Cursor, Lost> { frame.cursor.unwrap_or_default().parse().map_err(Lost::broken) };
     let mut record = record.lock();
     match frame.kind {
         "ready" => {

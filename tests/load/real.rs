@@ -1,6 +1,8 @@
 //! The product's own Rust client, with the same record as the lean one.
 
-use switchback_client::{Client, ClientConfig, Credential, EventStream, Handle, Status, TransportPolicy, Update};
+use switchback_client::{
+    Client, ClientConfig, Credential, EventStream, Handle, Status, TransportPolicy, Update,
+};
 use switchback_core::wire::{EventBody, ServerFrame};
 use tokio::time::Instant;
 

@@ -113,11 +113,21 @@ pub(crate) fn svg(samples: &[Sample], warm: Duration) -> String {
         let (below, right) = (HEIGHT - BELOW, WIDTH - 8.0);
         let _ = writeln!(svg, "<path d=\"M{LEFT} {0:.1}H{right}\" stroke=\"#ddd\"/>", y(mib));
         let _ = writeln!(svg, "<text x=\"4\" y=\"{:.1}\">{mib:.0} MiB</text>", y(mib) + 4.0);
-        let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{minute:.0} min</text>", x(minute).min(right - 14.0), below + 18.0);
+        let _ = writeln!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{minute:.0} min</text>",
+            x(minute).min(right - 14.0),
+            below + 18.0
+        );
     }
     let warm = x(warm.as_secs_f64() / 60.0);
-    let _ = writeln!(svg, "<path d=\"M{warm:.1} 8V{}\" stroke=\"#999\" stroke-dasharray=\"4\"/>", HEIGHT - BELOW);
-    let _ = writeln!(svg, "<polyline points=\"{}\" fill=\"none\" stroke=\"#1a6\" stroke-width=\"1.5\"/>\n</svg>", line.trim_end());
+    let _ =
+        writeln!(svg, "<path d=\"M{warm:.1} 8V{}\" stroke=\"#999\" stroke-dasharray=\"4\"/>", HEIGHT - BELOW);
+    let _ = writeln!(
+        svg,
+        "<polyline points=\"{}\" fill=\"none\" stroke=\"#1a6\" stroke-width=\"1.5\"/>\n</svg>",
+        line.trim_end()
+    );
     svg
 }
 

@@ -91,7 +91,10 @@ impl Server {
         self.pid.0.store(0, Ordering::Relaxed);
         child.kill()?;
         let status = child.wait()?;
-        ensure!(std::os::unix::process::ExitStatusExt::signal(&status) == Some(9), "it ended by itself: {status}");
+        ensure!(
+            std::os::unix::process::ExitStatusExt::signal(&status) == Some(9),
+            "it ended by itself: {status}"
+        );
         Ok(())
     }
 

@@ -17,8 +17,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 
 use crate::http::Http;
-use crate::limits;
 use crate::lean::Lean;
+use crate::limits;
 use crate::posts::{self, Ledger, Voice};
 use crate::real::Real;
 use crate::record::Record;
@@ -115,9 +115,12 @@ pub(crate) async fn run(args: &Args, binary: PathBuf, dir: PathBuf) -> Result<()
     let begun = Instant::now();
     let sampler = Sampler::start(server.pid());
     let (ledger, (churning, told)) = (Ledger::default(), watch::channel(true));
-    let slots: Vec<Slot> = team.people.iter().enumerate().map(|(number, person)| slot(number, person)).collect();
-    let clients: Vec<JoinHandle<Result<()>>> =
-        slots.iter().map(|slot| tokio::spawn(come_and_go(slot.clone(), Arc::clone(&churn), told.clone()))).collect();
+    let slots: Vec<Slot> =
+        team.people.iter().enumerate().map(|(number, person)| slot(number, person)).collect();
+    let clients: Vec<JoinHandle<Result<()>>> = slots
+        .iter()
+        .map(|slot| tokio::spawn(come_and_go(slot.clone(), Arc::clone(&churn), told.clone())))
+        .collect();
     let talking = tokio::spawn(talk(slots.clone(), team.clone(), args.rate, ledger.clone(), told));
     watch_over(begun + lasting, &slots, &clients, &sampler, begun).await?;
     churning.send_replace(false);
@@ -365,16 +368,31 @@ fn conclude(
     let last = samples.last().context("no samples")?.usage;
     let rows = [
         ("clients; minutes".to_owned(), format!("{}; {:.1}", args.clients, args.minutes)),
-        ("connections made by choice: any way; event stream; batches".to_owned(), format!("{auto}; {stream}; {batch}")),
-        ("of them, back at a cursor older than the server's memory".to_owned(), load(&churn.counts.beyond_memory).to_string()),
+        (
+            "connections made by choice: any way; event stream; batches".to_owned(),
+            format!("{auto}; {stream}; {batch}"),
+        ),
+        (
+            "of them, back at a cursor older than the server's memory".to_owned(),
+            load(&churn.counts.beyond_memory).to_string(),
+        ),
         ("of them, from a fresh snapshot".to_owned(), load(&churn.counts.fresh_starts).to_string()),
-        ("said and acknowledged (tried more than once)".to_owned(), format!("{} ({})", verdict.acked, verdict.tried_again)),
+        (
+            "said and acknowledged (tried more than once)".to_owned(),
+            format!("{} ({})", verdict.acked, verdict.tried_again),
+        ),
         ("events in the log; made visible, by `/metrics`".to_owned(), format!("{}; {counted}", log.len())),
         ("events delivered".to_owned(), verdict.delivered.to_string()),
         ("lost".to_owned(), verdict.lost.to_string()),
         ("doubled".to_owned(), verdict.doubled.to_string()),
-        ("resident memory after warm-up; at the end; peak".to_owned(), format!("{:.1} MiB; {:.1} MiB; {:.1} MiB", at(&settled), last.rss_mib, last.peak_mib)),
-        (format!("growth after warm-up (bound: {GROWTH_MIB_PER_MIN} MiB per minute)"), format!("{slope:.2} MiB per minute")),
+        (
+            "resident memory after warm-up; at the end; peak".to_owned(),
+            format!("{:.1} MiB; {:.1} MiB; {:.1} MiB", at(&settled), last.rss_mib, last.peak_mib),
+        ),
+        (
+            format!("growth after warm-up (bound: {GROWTH_MIB_PER_MIN} MiB per minute)"),
+            format!("{slope:.2} MiB per minute"),
+        ),
         ("processor, mean".to_owned(), format!("{:.0} % of one", last.cpu_s / lasting.as_secs_f64() * 100.0)),
         ("warnings and errors in the server's log".to_owned(), server.complaints().len().to_string()),
     ];

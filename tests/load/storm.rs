@@ -210,7 +210,13 @@ fn lines(seats: &[Seat]) -> u64 {
     seats.iter().map(|seat| seat.record.lock().lines).sum()
 }
 
-async fn cut(planned: bool, server: &mut Server, seats: &[Seat], sampler: &Sampler, quiet: Duration) -> Result<Row> {
+async fn cut(
+    planned: bool,
+    server: &mut Server,
+    seats: &[Seat],
+    sampler: &Sampler,
+    quiet: Duration,
+) -> Result<Row> {
     let (lines_before, old, cut_at) = (lines(seats), server.id(), Instant::now());
     if planned {
         server.stop().await?;
@@ -259,8 +265,18 @@ async fn judge(server: &Server, seats: &[Seat], team: &Team, ledger: &Ledger) ->
 
 fn show(args: &Args, rows: &[Row], verdict: &Verdict) -> Result<()> {
     let head = [
-        "cut", "clients", "down", "50 % back", "99 % back", "100 % back", "longest blackout",
-        "connections made", "peak memory", "processor time", "at most", "how the fault was proven",
+        "cut",
+        "clients",
+        "down",
+        "50 % back",
+        "99 % back",
+        "100 % back",
+        "longest blackout",
+        "connections made",
+        "peak memory",
+        "processor time",
+        "at most",
+        "how the fault was proven",
     ];
     let s = |duration: Duration| format!("{:.1} s", duration.as_secs_f64());
     let lines = rows.iter().map(|row| {

@@ -51,8 +51,6 @@ pub const BYE_RETRY_PER_SESSION_MS: u64 = 1;
 
 /// Events kept in memory, encoded.
 pub const RING_EVENTS: usize = 8_192;
-/// Events read into memory at the start, for those who come back after a restart.
-pub const WARM_EVENTS: usize = 2_048;
 /// Bytes of events kept in memory, both framings together.
 pub const RING_BYTES: usize = 64 * 1024 * 1024;
 /// Ephemeral frames (typing, presence) kept in memory.

@@ -163,18 +163,7 @@ impl Feed {
     }
 
     fn pull_ephemeral(&mut self, out: &mut Vec<Arc<Frame>>) {
-        let viewer = &self.session().viewer;
-        let (mut seen, mut frames) = self.hub().ephemeral_after(viewer, self.seen);
-        let mut list = None;
-        if self.presence_due || frames.is_none() {
-            let (as_of, everybody) = self.hub().presence_list();
-            list = Some(everybody);
-            (seen, frames) = self.hub().ephemeral_after(viewer, as_of);
-            if frames.is_none() {
-                // The list is too old already: the next pull notices, and tells it anew.
-                seen = as_of;
-            }
-        }
+        let (seen, frames) = self.hub().ephemeral_after(&self.session().viewer, self.seen);
         self.seen = seen;
         if !self.ready {
             self.ready = true;
@@ -182,15 +171,17 @@ impl Feed {
         }
         // Not worth an answer of their own: a client that goes to and fro would ask without end.
         out.append(&mut self.resumed);
-        let frames = frames.unwrap_or_default();
-        if let Some(everybody) = list {
-            self.fresh |= !self.presence_due;
-            self.presence_due = false;
-            out.extend(everybody.iter().cloned());
-        } else {
-            self.fresh |= !frames.is_empty();
+        match frames {
+            Some(frames) if !self.presence_due => {
+                self.fresh |= !frames.is_empty();
+                out.extend(frames);
+            }
+            _ => {
+                self.fresh |= !self.presence_due;
+                self.presence_due = false;
+                out.extend(self.presence_frames());
+            }
         }
-        out.extend(frames);
     }
 
     /// Whether a pull has brought something that a peer which has everything so far does not know
@@ -202,6 +193,19 @@ impl Feed {
     /// Says that everything up to the cursor was sent.
     pub(super) fn ready_frame(&self) -> Arc<Frame> {
         Frame::server(&ServerFrame::Ready { cursor: self.cursor(), seen: self.seen })
+    }
+
+    fn presence_frames(&self) -> impl Iterator<Item = Arc<Frame>> {
+        let changes = self.hub().presence();
+        let mut full = true;
+        let mut chunks: Vec<_> = changes.chunks(limits::PRESENCE_CHANGES).map(<[_]>::to_vec).collect();
+        if chunks.is_empty() {
+            chunks.push(Vec::new());
+        }
+        chunks.into_iter().map(move |changes| {
+            let full = std::mem::take(&mut full);
+            Frame::server(&ServerFrame::Presence { full, changes })
+        })
     }
 
     /// Waits until there may be something new, or the connection must end.

@@ -4,11 +4,10 @@
 //! It never holds what a connection has not read yet: a connection is a cursor, and reads for
 //! itself from the [`Ring`]. A wake-up says only that there may be something.
 //!
-//! Locks are held for an instant and never across an `await`. Order, where two are held: the list of
-//! presence, `State`, then a viewer's rooms.
+//! Locks are held for an instant and never across an `await`. Order, where two are held: `State`,
+//! then a viewer's rooms.
 
 mod ephemeral;
-mod list;
 mod presence;
 mod roster;
 mod session;
@@ -34,7 +33,6 @@ pub(crate) use viewer::Viewer;
 use crate::limits;
 use crate::log::{Entry, Frame, Ring};
 use ephemeral::{Ephemeral, Passing};
-use list::{Listed, Newest};
 use presence::{Devices, Level};
 use roster::Roster;
 
@@ -44,8 +42,6 @@ pub(crate) struct Hub {
     store: Store,
     ring: Ring,
     ephemeral: Ephemeral,
-    /// Everybody's presence, for those who come.
-    list: Newest,
     state: Mutex<State>,
     /// The ring's head, for those who wait for it.
     visible: watch::Sender<Seq>,
@@ -92,7 +88,7 @@ impl Hub {
         let ring = Ring::new(head, ring_events, limits::RING_BYTES);
         let ephemeral = Ephemeral::new(rand::rng().random(), now());
         let (visible, look) = (watch::Sender::new(head), Notify::new());
-        Self { store, ring, ephemeral, list: Newest::default(), state: Mutex::default(), visible, look }
+        Self { store, ring, ephemeral, state: Mutex::default(), visible, look }
     }
 
     /// Recent events.
@@ -200,21 +196,6 @@ impl Hub {
     /// Everybody who is not offline, wherever they are connected.
     pub(crate) fn presence(&self) -> Vec<PresenceChange> {
         self.state().roster.present()
-    }
-
-    /// The same as frames, and the position among the ephemeral frames from which on they are brought
-    /// up to date.
-    pub(crate) fn presence_list(&self) -> (u64, Arc<[Arc<Frame>]>) {
-        let now = Instant::now();
-        let listed = self.list.get(now, || {
-            let state = self.state();
-            // Under the lock under which changes are told: what is not in the list comes after it.
-            let seen = self.ephemeral.head();
-            let people = state.roster.present();
-            drop(state);
-            Listed::new(&people, seen, now)
-        });
-        (listed.seen, listed.frames)
     }
 
     /// Live connections now, by transport.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use switchback_core::wire::node::Standing;
 use switchback_core::{Seq, UserId};
-use switchback_storage::{Error, LoggedEvent, Store};
+use switchback_storage::{Error, LoggedEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -45,27 +45,6 @@ pub(crate) trait Neighbours: Send + Sync {
     fn ring(&self, head: Seq, events: &[Arc<Entry>]);
     /// How people are with this node has changed.
     fn standings(&self, people: Vec<Standing>);
-}
-
-impl Hub {
-    /// A hub whose memory already holds the log's end as it stands at the start: everybody who was
-    /// connected before a restart comes back at once from a little before it, and would else read
-    /// the same events from the database, each for themselves.
-    pub(crate) async fn warm(store: Store, ring_events: usize) -> Result<Self, Error> {
-        let head = store.head().await?;
-        let kept = Seq::try_from(ring_events.min(limits::WARM_EVENTS)).unwrap_or(Seq::MAX);
-        let hub = Self::new(store, head.saturating_sub(kept), ring_events);
-        while hub.ring.head() < head {
-            let page = hub.store.events_after(hub.ring.head(), limits::LOG_PAGE_EVENTS).await?;
-            if page.events.is_empty() {
-                break;
-            }
-            let entries = page.events.into_iter().map(|event| Arc::new(Entry::new(event, hub.epoch())));
-            hub.ring.push(entries);
-        }
-        hub.visible.send_replace(hub.ring.head());
-        Ok(hub)
-    }
 }
 
 impl Tail {
@@ -187,11 +166,10 @@ mod tests {
 
     use futures_util::future::join_all;
     use switchback_core::wire::Role;
-    use switchback_storage::{NewUser, OpenMode};
+    use switchback_storage::{NewUser, OpenMode, Store};
     use tempfile::TempDir;
 
     use super::*;
-    use crate::log::Read;
 
     /// Neighbours that remember how often and with what they were rung.
     #[derive(Default)]
@@ -241,22 +219,6 @@ mod tests {
         assert_eq!(neighbours.heard(), [(head, (before + 1..=head).collect())]);
         tail.catch_up().await.unwrap();
         assert_eq!(neighbours.heard(), [], "once is enough");
-    }
-
-    #[tokio::test]
-    async fn after_a_start_memory_reaches_back_to_before_it() {
-        let (_, _, store, _dir) = tail().await;
-        join_all((0..8).map(|number| write(&store, number))).await;
-        let head = store.head().await.unwrap();
-        let hub = Hub::warm(store.clone(), 5).await.unwrap();
-        let mut seqs = Vec::new();
-        let mut take = |entry: &Arc<Entry>| {
-            seqs.push(entry.seq);
-            true
-        };
-        assert_eq!(hub.ring.read(head - 5, &mut take), Read::Through { seq: head, more: false });
-        assert_eq!(hub.ring.read(head - 6, &mut take), Read::Fallen, "no more than it may hold");
-        assert!(seqs.into_iter().eq(head - 4..=head));
     }
 
     #[tokio::test]
