@@ -20,7 +20,7 @@ pub(crate) const POST_AGAIN: Duration = Duration::from_millis(250);
 /// How long one attempt of a post is waited for.
 pub(crate) const POST_ANSWER: Duration = Duration::from_secs(15);
 /// How long the server may take until it listens.
-pub(crate) const SERVER_START: Duration = Duration::from_secs(60);
+pub(crate) const SERVER_START: Duration = Duration::from_mins(1);
 /// How long it may take to stop when it is asked to: its own drain and what it writes then.
 pub(crate) const SERVER_STOP: Duration = Duration::from_secs(30);
 /// Between two looks at whether it listens, or has ended.
@@ -28,9 +28,9 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between two samples of memory and processor time.
 pub(crate) const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 /// How long all clients may take to be live.
-pub(crate) const ALL_LIVE: Duration = Duration::from_secs(300);
+pub(crate) const ALL_LIVE: Duration = Duration::from_mins(5);
 /// How long all clients may take to hear of the log's last event.
-pub(crate) const ALL_CAUGHT_UP: Duration = Duration::from_secs(120);
+pub(crate) const ALL_CAUGHT_UP: Duration = Duration::from_mins(2);
 /// New connections a second while everybody comes for the first time.
 pub(crate) const ARRIVALS_PER_S: u32 = 500;
 /// Accounts and memberships that are made at once.

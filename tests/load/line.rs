@@ -50,8 +50,8 @@ pub(crate) struct Lost {
 }
 
 impl Lost {
-    pub(crate) fn broken(why: impl ToString) -> Self {
-        Self { after: None, why: why.to_string(), unreachable: false }
+    pub(crate) fn broken(why: impl std::fmt::Display) -> Self {
+        Self { after: None, why: format!("{why}"), unreachable: false }
     }
 
     fn refused(head: &Head) -> Self {

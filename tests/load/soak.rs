@@ -33,7 +33,7 @@ const TEAM_PEOPLE: usize = 50;
 /// Of so many clients one is the product's own Rust client, the others are lean ones.
 const REAL_ONE_IN: usize = 10;
 /// How long the server's memory of the log lasts at most, at the rate of this run.
-const MEMORY_LASTS: Duration = Duration::from_secs(60);
+const MEMORY_LASTS: Duration = Duration::from_mins(1);
 /// Of so many things said one is a reaction.
 const REACTION_ONE_IN: u64 = 5;
 /// Of so many posts one goes to everybody.
@@ -128,14 +128,14 @@ pub(crate) async fn run(args: &Args, binary: PathBuf, dir: PathBuf) -> Result<()
     // To everybody, so that each client hears of the log's end.
     posts::post(&[Voice::Post(team.people[0].target.clone())], team.general, &ledger).await?;
     gather(&slots, server.data_dir(), team.head).await?;
-    let samples = sampler.since(begun);
+    let taken = sampler.since(begun);
     let metrics = metrics(&server).await?;
     clients.iter().for_each(JoinHandle::abort);
     server.stop().await?;
     let log = Log::read(server.data_dir(), team.head).await?;
     let readers = slots.iter().map(|slot| reader(slot, &team));
     let verdict = truth::check(&log, &ledger.read(), readers);
-    conclude(args, &churn, &samples, &verdict, &log, &metrics, &server)
+    conclude(args, &churn, &taken, &verdict, &log, &metrics, &server)
 }
 
 fn slot(number: usize, person: &Person) -> Slot {
@@ -171,10 +171,8 @@ async fn ended(churning: &mut watch::Receiver<bool>) {
 /// Mostly a moment; sometimes longer than the server's memory of the log.
 fn away(churn: &Churn, first: bool) -> Duration {
     let mut rng = rand::rng();
-    let part = match first || rng.random_bool(0.85) {
-        true => rng.random_range(0.0..0.3),
-        false => rng.random_range(1.1..2.0),
-    };
+    let part =
+        if first || rng.random_bool(0.85) { rng.random_range(0.0..0.3) } else { rng.random_range(1.1..2.0) };
     churn.memory.mul_f64(part)
 }
 
@@ -361,7 +359,7 @@ fn conclude(
     let settled: Vec<Sample> = samples.iter().filter(|sample| sample.at >= first + warm).copied().collect();
     let slope = samples::slope_mib_per_min(&settled);
     let events = metrics.lines().find_map(|line| line.strip_prefix("switchback_events_total "));
-    let counted: usize = events.context("no count of events in /metrics")?.trim().parse::<f64>()? as usize;
+    let counted = events.context("no count of events in /metrics")?.trim();
     let at = |samples: &[Sample]| samples.first().map_or(0.0, |sample| sample.usage.rss_mib);
     let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let [auto, stream, batch] = churn.counts.by_way.each_ref().map(|way| way.load(Ordering::Relaxed));

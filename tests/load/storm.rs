@@ -154,13 +154,13 @@ async fn arrive(team: &Team) -> Result<Vec<Seat>> {
     Ok(seats)
 }
 
-fn poster(seat: &Seat, team: &Team) -> (Voice, [switchback_core::RoomId; 2]) {
+fn poster(seat: &Seat, team: &Team) -> (Voice, [RoomId; 2]) {
     (Voice::Post(seat.person.target.clone()), [seat.person.room, team.general])
 }
 
 async fn talk(
     voice: Voice,
-    [room, general]: [switchback_core::RoomId; 2],
+    [room, general]: [RoomId; 2],
     ledger: Ledger,
     talking: Arc<AtomicBool>,
 ) -> Result<()> {
@@ -230,7 +230,7 @@ async fn cut(
     let back = [50, 99, 100].map(|percent| at(percent).saturating_duration_since(listening));
     // What comes after: everybody's presence is told.
     sleep(quiet).await;
-    let samples = sampler.since(listening);
+    let taken = sampler.since(listening);
     let how = if planned { "ended with 0 after SIGTERM" } else { "ended by signal 9" };
     Ok(Row {
         cut: if planned { "planned restart" } else { "kill -9" },
@@ -239,9 +239,9 @@ async fn cut(
         back,
         blackout: at(100) - cut_at,
         lines: lines(seats) - lines_before,
-        peak_mib: samples.last().map_or(0.0, |sample| sample.usage.peak_mib),
-        cpu_s: samples.last().map_or(0.0, |sample| sample.usage.cpu_s),
-        busiest_percent: samples::busiest_percent(&samples),
+        peak_mib: taken.last().map_or(0.0, |sample| sample.usage.peak_mib),
+        cpu_s: taken.last().map_or(0.0, |sample| sample.usage.cpu_s),
+        busiest_percent: samples::busiest_percent(&taken),
     })
 }
 
@@ -255,7 +255,9 @@ async fn judge(server: &Server, seats: &[Seat], team: &Team, ledger: &Ledger) ->
         }
         sleep(limits::SAMPLE_EVERY).await;
     }
-    seats.iter().for_each(|seat| seat.task.abort());
+    for seat in seats {
+        seat.task.abort();
+    }
     let readers = seats.iter().map(|seat| {
         let Person { user, room, .. } = seat.person;
         Reader { name: user.to_string(), user, rooms: [room, team.general], record: &seat.record }

@@ -111,7 +111,9 @@ pub(crate) struct Reader<'r> {
 /// Holds everything against the log.
 pub(crate) fn check<'r>(log: &Log, said: &[Said], readers: impl IntoIterator<Item = Reader<'r>>) -> Verdict {
     let mut verdict = Verdict::default();
-    said.iter().for_each(|said| check_said(log, *said, &mut verdict));
+    for said in said {
+        check_said(log, *said, &mut verdict);
+    }
     let doubled = log.posts.iter().filter(|(_, seqs)| seqs.len() > 1);
     for (nonce, seqs) in doubled {
         verdict.doubled += 1;
