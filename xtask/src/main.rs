@@ -6,6 +6,7 @@
 mod compose;
 mod conformance;
 mod fuzz;
+mod load;
 mod machine;
 mod process;
 mod runner;
@@ -32,6 +33,9 @@ cargo xtask <task>
   fuzz [--secs N] [--target NAME]...
                           every fuzzing target for N seconds (60), or only these
   screenshots             takes the README's picture again, into docs/images/
+  storm [--clients N]     a reconnect storm: everybody is cut off at once and comes back (5,000 clients)
+  soak [--minutes N] [--clients N]
+                          a long run: clients come and go (30 minutes, 1,000 clients)
   steps                   the names of the steps
 ";
 
@@ -55,6 +59,7 @@ fn run(args: &[&str]) -> Result<Outcome> {
         ["conformance", rest @ ..] => once(steps::CONFORMANCE_TOOLS, || conformance::from_args(rest)),
         ["fuzz", rest @ ..] => once(steps::FUZZ_TOOLS, || fuzz::from_args(rest)),
         ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
+        [run @ ("storm" | "soak"), options @ ..] => load::long(run, options),
         ["steps"] => {
             for step in steps::ALL {
                 println!("{:12} {}", step.name, step.about);

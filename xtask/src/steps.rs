@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 
 use crate::compose;
 use crate::conformance;
+use crate::load;
 use crate::process::{self, cargo, root, run, run_with};
 use crate::tools::{self, Tool};
 
@@ -26,7 +27,7 @@ pub(crate) struct Step {
 }
 
 /// Names another binary to test, as the kits of tests/ read it.
-const BINARY: &str = "SWITCHBACK_BINARY";
+pub(crate) const BINARY: &str = "SWITCHBACK_BINARY";
 
 /// Where the store's tests find a database server.
 const TEST_POSTGRES: &str = "SWITCHBACK_TEST_POSTGRES";
@@ -102,6 +103,13 @@ pub(crate) const ALL: &[Step] = &[
         tools: BROWSER_TOOLS,
         after: Some("release"),
         run: browser,
+    },
+    Step {
+        name: "load",
+        about: "a reconnect storm and a soak, both small, against the release build",
+        tools: &[tools::CC],
+        after: Some("release"),
+        run: load::small,
     },
     Step {
         name: "compose",
@@ -228,7 +236,7 @@ fn in_browser(args: &[&str]) -> Result<()> {
 }
 
 /// The binary under test: the one that is named, or the release build as the sources now stand.
-fn binary() -> Result<PathBuf> {
+pub(crate) fn binary() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os(BINARY) {
         return Ok(PathBuf::from(named));
     }

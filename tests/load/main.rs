@@ -1,0 +1,82 @@
+//! Thousands of clients against the built server: a reconnect storm, and a long run.
+//!
+//! A program of its own beside the server, so that what the server takes can be told from what its
+//! clients take. Most clients are lean ones with the real client's rules; some hundreds are the real
+//! one. `cargo xtask storm` and `cargo xtask soak` build both and run it.
+
+mod frame;
+mod http;
+mod lean;
+mod limits;
+mod line;
+mod posts;
+mod real;
+mod record;
+mod report;
+mod samples;
+mod server;
+mod soak;
+mod storm;
+mod team;
+mod truth;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail, ensure};
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+#[derive(Debug, Parser)]
+struct Cli {
+    /// The server to test.
+    #[arg(long, env = "SWITCHBACK_BINARY", value_name = "FILE")]
+    binary: PathBuf,
+    #[command(subcommand)]
+    run: Run,
+}
+
+#[derive(Debug, Subcommand)]
+enum Run {
+    /// Everybody comes back at once.
+    Storm(storm::Args),
+    /// Clients come and go for a long time.
+    Soak(soak::Args),
+}
+
+/// A directory of one's own, gone at the end.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Left where it is if it cannot be cleared away: a directory for temporary things.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let clients = match &cli.run {
+        Run::Storm(args) => args.clients(),
+        Run::Soak(args) => args.clients(),
+    };
+    let wanted = clients * limits::DESCRIPTORS_PER_CLIENT + limits::DESCRIPTORS_RESERVED;
+    let possible = rlimit::increase_nofile_limit(u64::MAX)?;
+    ensure!(possible >= u64::try_from(wanted)?, "{possible} open files are allowed, {wanted} are needed");
+    let scratch = Scratch(std::env::temp_dir().join(format!("switchback-load-{}", Uuid::now_v7())));
+    std::fs::create_dir_all(&scratch.0)?;
+    let run = async {
+        match &cli.run {
+            Run::Storm(args) => storm::run(args, cli.binary, scratch.0.clone()).await,
+            Run::Soak(args) => soak::run(args, cli.binary, scratch.0.clone()).await,
+        }
+    };
+    let mut asked_to_stop = signal(SignalKind::terminate())?;
+    // Dropped with what it started: no server stays behind.
+    tokio::select! {
+        done = run => done,
+        _ = asked_to_stop.recv() => bail!("asked to stop"),
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    }
+}

@@ -1,0 +1,99 @@
+//! Thousands of people in rooms, written into a database before the server opens it: by way of
+//! sign-in each password would cost a processor for tens of milliseconds.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use sha2::{Digest as _, Sha256};
+use switchback_core::wire::{Role, RoomKind};
+use switchback_core::{Nonce, RoomId, Seq, UserId};
+use switchback_storage::{NewMessage, NewRoom, NewUser, OpenMode, Store};
+use uuid::Uuid;
+
+use crate::limits;
+use crate::line::Target;
+
+/// Somebody with a token.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) user: UserId,
+    pub(crate) target: Target,
+    /// The room of their team; everybody is in `general` besides.
+    pub(crate) room: RoomId,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Team {
+    pub(crate) people: Vec<Person>,
+    pub(crate) general: RoomId,
+    /// Where the log stands before anybody comes.
+    pub(crate) head: Seq,
+}
+
+/// How large a team.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) people: usize,
+    pub(crate) rooms: usize,
+    /// Messages that are there already.
+    pub(crate) history: usize,
+}
+
+/// Makes the accounts, the rooms and who is in which, each person in one room.
+pub(crate) async fn seed(data_dir: &Path, address: SocketAddr, size: Size) -> Result<Team> {
+    let store = Store::open(data_dir, OpenMode::Server).await?;
+    let owner = account(&store, 0, Role::Owner).await?;
+    let general = store.rooms(owner).await?.into_iter().find(|view| view.room.general);
+    let general = general.context("there is no room of all")?.room.id;
+    let mut teams = Vec::new();
+    for number in 0..size.rooms {
+        let name = format!("team {number}").parse()?;
+        let new = NewRoom { creator: owner, kind: RoomKind::Public, name, topic: "".parse()? };
+        teams.push(store.create_room(new).await?.1.room.id);
+    }
+    let (store_of_all, teams) = (&store, &teams);
+    let people: Vec<Person> = stream::iter(1..=size.people)
+        .map(async |number| {
+            let store = store_of_all;
+            let user = account(store, number, Role::Member).await?;
+            let room = teams[number % teams.len()];
+            store.add_member(user, room, user).await?;
+            let token = format!("load-{}", Uuid::now_v7().simple());
+            let hash = Sha256::digest(token.as_bytes()).into();
+            store.create_token(user, hash, "load".to_owned()).await?;
+            anyhow::Ok(Person { user, target: Target { address, token }, room })
+        })
+        .buffer_unordered(limits::SEEDED_AT_ONCE)
+        .try_collect()
+        .await?;
+    let posting = stream::iter(people.iter().cycle().take(size.history));
+    posting
+        .map(async |person| store_of_all.post_message(message(person)?).await.map_err(anyhow::Error::from))
+        .buffer_unordered(limits::SEEDED_AT_ONCE)
+        .try_for_each(async |_| Ok(()))
+        .await?;
+    let head = store.head().await?;
+    store.close().await;
+    Ok(Team { people, general, head })
+}
+
+async fn account(store: &Store, number: usize, role: Role) -> Result<UserId> {
+    let (handle, name) = (format!("p{number}").parse()?, format!("Person {number}").parse()?);
+    Ok(store.create_user(NewUser { handle, name, role, password_hash: String::new() }).await?.id)
+}
+
+fn message(person: &Person) -> Result<NewMessage> {
+    let body = "The quick brown fox jumps over the lazy dog.";
+    Ok(NewMessage {
+        author: person.user,
+        room: person.room,
+        nonce: Nonce::from_uuid(Uuid::now_v7()),
+        body: body.parse()?,
+        html: format!("<p>{body}</p>"),
+        reply_to: None,
+        mentions: Vec::new(),
+        mentions_room: false,
+    })
+}
