@@ -8,7 +8,7 @@
 //! Where to look: [`Client::connect`] starts a `session`, which asks `chain` for an open
 //! `transport`, reads from it until it ends, and begins again at its cursor. `outbox` holds the
 //! commands that wait for an answer, `position` knows what was seen. [`Rest`] is everything that is
-//! not live; `dial` and `http` are the plumbing below both.
+//! not live; `dial`, `http` and `proxy` are the plumbing below both.
 //!
 //! What it trades away: no queue on disk (a program that must outlive its own crash keeps its nonces
 //! itself), and one command at a time where commands travel by POST, because order matters more.
@@ -22,6 +22,7 @@ mod http;
 pub mod limits;
 mod outbox;
 mod position;
+pub mod proxy;
 mod rest;
 mod session;
 pub mod sse_parser;
@@ -37,5 +38,6 @@ pub use client::{
 pub use dial::{Alpn, DialError, Dialer};
 pub use error::{ConnectError, RestError, SendError};
 pub use http::Credential;
+pub use proxy::{BadProxy, Proxy, ProxyPolicy};
 pub use rest::{HistoryPage, Rest, SignedIn};
 pub use switchback_core::wire::Transport;

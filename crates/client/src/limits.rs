@@ -32,6 +32,9 @@ pub const IDLE_CONNECTIONS: usize = 4;
 /// After this long unused a connection is not trusted any more: proxies drop them silently.
 pub const IDLE_CONNECTION_AGE: Duration = Duration::from_secs(15);
 
+/// The head of a proxy's answer to `CONNECT`, in bytes.
+pub const PROXY_HEAD_BYTES: usize = 16 * 1024;
+
 /// How long a kept connection may take to say that it is ready.
 pub const IDLE_READY: Duration = Duration::from_millis(100);
 
