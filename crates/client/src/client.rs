@@ -70,6 +70,8 @@ pub struct Timings {
     pub chain: Duration,
     /// Without any event, before the connection is taken for dead.
     pub watchdog: Duration,
+    /// For the answer to a command on a WebSocket on which other frames come, before it is left.
+    pub command_answer: Duration,
     /// First step of the reconnect backoff.
     pub reconnect_base: Duration,
     /// Largest step of it.
@@ -88,6 +90,7 @@ impl Default for Timings {
             hello_sse: Duration::from_millis(shared::HELLO_SSE_MS),
             chain: limits::CHAIN,
             watchdog: Duration::from_millis(shared::WATCHDOG_MS),
+            command_answer: limits::COMMAND_ANSWER,
             reconnect_base: Duration::from_millis(shared::RECONNECT_BASE_MS),
             reconnect_max: Duration::from_millis(shared::RECONNECT_MAX_MS),
             transport_memory: Duration::from_millis(shared::TRANSPORT_MEMORY_MS),

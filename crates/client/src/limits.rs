@@ -52,6 +52,13 @@ pub const CHAIN: Duration = Duration::from_secs(20);
 pub const BATCH_PAUSE: Duration = Duration::from_millis(250);
 /// A connection that lived this long was a good one: the backoff starts from the beginning.
 pub const STABLE: Duration = Duration::from_secs(5);
+/// A command on a WebSocket without an answer for this long, while frames come: nobody hears us there.
+pub const COMMAND_ANSWER: Duration = Duration::from_secs(10);
+/// It takes two such frames, this far apart: a server that has just woken up may say something else
+/// before the answer.
+pub const DEAF: Duration = Duration::from_secs(2);
+/// How often in a row a WebSocket may open and then say nothing, until another way is taken.
+pub const MUTE_WEBSOCKETS: u32 = 2;
 /// Wait before a command is tried again whose answer said "later" but not when.
 pub const COMMAND_RETRY: Duration = Duration::from_millis(500);
 /// Longest such wait; each further attempt doubles it up to here.

@@ -39,8 +39,8 @@ enum State {
     Waiting,
     /// Not before this time.
     Later(Instant),
-    /// On the present line.
-    Sent,
+    /// On the present line, since this time.
+    Sent(Instant),
 }
 
 impl Outbox {
@@ -75,20 +75,29 @@ impl Outbox {
                 let _ = entry.reply.send(Err(SendError::Lost));
                 continue;
             }
-            if entry.state == State::Sent {
+            if matches!(entry.state, State::Sent(_)) {
                 entry.state = State::Waiting;
             }
             self.entries.push_back(entry);
         }
     }
 
+    /// For how long the oldest command on the line has had no answer.
+    pub(crate) fn unanswered_for(&self) -> Option<Duration> {
+        let sent = self.entries.iter().filter_map(|entry| match entry.state {
+            State::Sent(at) => Some(at),
+            State::Waiting | State::Later(_) => None,
+        });
+        sent.min().map(|at| at.elapsed())
+    }
+
     /// Gives the line what it can take, and says when to come again if something waits for its time.
     pub(crate) fn begin_due(&mut self, line: &mut Line) -> Option<Instant> {
         // Nobody waits for these any more, and they never left.
-        self.entries.retain(|entry| entry.state == State::Sent || !entry.reply.is_closed());
+        self.entries.retain(|entry| matches!(entry.state, State::Sent(_)) || !entry.reply.is_closed());
         for entry in &mut self.entries {
             match entry.state {
-                State::Sent => continue,
+                State::Sent(_) => continue,
                 State::Later(at) if at > Instant::now() => return Some(at),
                 State::Waiting | State::Later(_) => {}
             }
@@ -96,7 +105,7 @@ impl Outbox {
                 return None;
             }
             line.begin(&entry.request);
-            entry.state = State::Sent;
+            entry.state = State::Sent(Instant::now());
         }
         None
     }

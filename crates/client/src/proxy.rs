@@ -234,6 +234,7 @@ impl Proxy {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 mod tests {
     use super::*;
 

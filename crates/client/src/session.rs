@@ -30,8 +30,41 @@ pub(crate) struct Session {
     remembered: Option<(Transport, Instant)>,
     /// Attempts since the last good connection.
     attempts: u32,
+    /// How often in a row nothing came on a WebSocket after its opening.
+    mute: u32,
     /// A snapshot has to be loaded before anything else counts.
     owes_snapshot: Option<ResetCause>,
+}
+
+/// Whether a WebSocket that said `hello` is one: some networks let pass what the server says and not
+/// what we say, or nothing at all once it is open.
+struct Usefulness {
+    websocket: bool,
+    patience: Duration,
+    opened: Instant,
+    /// The first frame that came although an answer was overdue.
+    heard_since: Option<Instant>,
+}
+
+impl Usefulness {
+    fn new(transport: Transport, patience: Duration) -> Self {
+        let websocket = transport == Transport::Websocket;
+        Self { websocket, patience, opened: Instant::now(), heard_since: None }
+    }
+
+    /// Asked at each frame, with how long the oldest command has waited for its answer.
+    fn is_deaf(&mut self, unanswered_for: Option<Duration>) -> bool {
+        if !self.websocket || unanswered_for.is_none_or(|waited| waited < self.patience) {
+            self.heard_since = None;
+            return false;
+        }
+        self.heard_since.get_or_insert_with(Instant::now).elapsed() >= limits::DEAF
+    }
+
+    /// Whether the last frame belonged to the opening.
+    fn never_spoke(&self, last_frame: Instant) -> bool {
+        self.websocket && last_frame < self.opened + limits::STABLE
+    }
 }
 
 /// The commands' channel, which may end before the session does.
@@ -57,6 +90,7 @@ impl Session {
             position: Position::new(cursor),
             remembered: None,
             attempts: 0,
+            mute: 0,
             owes_snapshot: None,
         }
     }
@@ -148,6 +182,7 @@ impl Session {
         let patience = self.chain.timings.watchdog;
         let mut watchdog = Instant::now() + patience;
         let mut announced = false;
+        let mut usefulness = Usefulness::new(line.transport(), self.chain.timings.command_answer);
         loop {
             let due = self.outbox.begin_due(line);
             tokio::select! {
@@ -156,6 +191,10 @@ impl Session {
                         Item::Frame(frame) => {
                             watchdog = Instant::now() + patience;
                             self.received(frame, &mut announced).await?;
+                            if usefulness.is_deaf(self.outbox.unanswered_for()) {
+                                self.distrust_websocket();
+                                return Err(Failure::broken("frames come on the WebSocket, and no answers"));
+                            }
                         }
                         Item::Answer(answer) => self.answered(*answer),
                         Item::Unanswered { id, why } => {
@@ -170,10 +209,26 @@ impl Session {
                 better = probe.better(self.position.cursor()) => return Ok(better),
                 () = sleep_until(due.unwrap_or(watchdog)), if due.is_some() => {}
                 () = sleep_until(watchdog) => {
+                    self.silent(usefulness.never_spoke(watchdog - patience));
                     return Err(Failure::Broken(format!("nothing came for {} s", patience.as_secs_f32())));
                 }
             }
         }
+    }
+
+    /// Nothing has come for too long. Where that began right after the opening, twice in a row, it will
+    /// be so again.
+    fn silent(&mut self, never_spoke: bool) {
+        self.mute = if never_spoke { self.mute + 1 } else { 0 };
+        if self.mute >= limits::MUTE_WEBSOCKETS {
+            self.distrust_websocket();
+        }
+    }
+
+    /// A WebSocket opened and was of no use: for a while the next best way counts as the winner.
+    fn distrust_websocket(&mut self) {
+        self.mute = 0;
+        self.remembered = Some((Transport::Sse, Instant::now() + self.chain.timings.transport_memory));
     }
 
     async fn received(&mut self, incoming: Incoming, announced: &mut bool) -> Result<(), Failure> {
