@@ -16,6 +16,7 @@ export class Commands {
   #env;
   #frame;
   #post;
+  #unanswered;
   #nextId = 1;
   /** @type {Map<string, Waiting>} */
   #waiting = new Map();
@@ -24,11 +25,13 @@ export class Commands {
    * @param {Env} env
    * @param {(text: string) => boolean} frame Sends on the WebSocket; `false`: there is none.
    * @param {(request: Request) => Promise<Ack>} post
+   * @param {() => void} unanswered Told when a frame got no answer in time.
    */
-  constructor(env, frame, post) {
+  constructor(env, frame, post, unanswered) {
     this.#env = env;
     this.#frame = frame;
     this.#post = post;
+    this.#unanswered = unanswered;
   }
 
   /** @param {Command} command @returns {Promise<Ack>} Rejects with an `ApiError`. */
@@ -40,7 +43,10 @@ export class Commands {
     }
     return new Promise((resolve, reject) => {
       const timer = new Timer(this.#env);
-      timer.set(COMMAND_TIMEOUT_MS, () => this.#byPost(id));
+      timer.set(COMMAND_TIMEOUT_MS, () => {
+        this.#byPost(id);
+        this.#unanswered();
+      });
       this.#waiting.set(id, { request, timer, resolve, reject });
     });
   }

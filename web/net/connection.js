@@ -52,7 +52,8 @@ export class Client {
     this.#typing = new Timer(env);
     this.#api = new Api(env, () => this.#signedOut("signed_out"));
     const frame = /** @param {string} text */ (text) => this.#account?.transport.send(text) ?? false;
-    this.#commands = new Commands(env, frame, (request) => this.#api.command(request));
+    const unanswered = () => this.#account?.transport.unanswered();
+    this.#commands = new Commands(env, frame, (request) => this.#api.command(request), unanswered);
     this.#feed = new Feed(env, store, this.#feeding());
     this.#history = new HistoryLoader(store, this.#api, this.#feed);
     this.#reads = new ReadMarks(env, store, (command) => this.#commands.send(command));

@@ -35,6 +35,10 @@ export const SSE_BLOCK_CHARS = 4 * 1024 * 1024;
 
 /** A command without an answer for this long is tried another way, or given up for now. */
 export const COMMAND_TIMEOUT_MS = 10_000;
+/** Frames came, and this long after the first of them still no answer: nobody hears us there. */
+export const DEAF_MS = 2_000;
+/** WebSockets in a row that open and then say nothing, until another way is taken. */
+export const MUTE_MAX = 2;
 /** The same for a call of the REST interface. */
 export const REQUEST_TIMEOUT_MS = 30_000;
 /** Commands of one tab that wait for their answers on the WebSocket. */

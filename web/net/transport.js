@@ -6,7 +6,9 @@
 // `seq`; here nothing looks into events.
 
 import { backoffMs } from "./backoff.js";
-import { CHECK_MS, PROBE_EVERY_MS, PROBE_SOON_MS, SILENCE_MS, STABLE_MS, WATCHDOG_MS } from "./limits.js";
+import {
+  CHECK_MS, DEAF_MS, MUTE_MAX, PROBE_EVERY_MS, PROBE_SOON_MS, SILENCE_MS, STABLE_MS, TRANSPORT_MEMORY_MS, WATCHDOG_MS,
+} from "./limits.js";
 import { kindsToTry, rememberWinner } from "./memory.js";
 import { KINDS, Race } from "./race.js";
 import { Timer } from "./timer.js";
@@ -47,6 +49,14 @@ export class Transport {
   #triedBestMs = 0;
   /** The way in use won after a loss: the better ones may just have been too early for the server. */
   #doubtful = false;
+  #adoptedMs = 0;
+  /** A WebSocket opened and was of no use: no other one before this time. */
+  #distrustUntilMs = 0;
+  /** A command got no answer on the WebSocket, and from when on frames came all the same. */
+  #unanswered = false;
+  #heardMs = 0;
+  /** WebSockets in a row on which nothing came after their opening. */
+  #mute = 0;
   #retry;
   #watchdog;
   #stable;
@@ -82,6 +92,16 @@ export class Transport {
     return this.#way?.send(text) ?? false;
   }
 
+  /**
+   * A command on the WebSocket got no answer in time. That may be the server's; but where frames
+   * keep coming and the answer does not, somebody lets pass what it says and not what we say.
+   */
+  unanswered() {
+    if (this.#way?.kind !== "websocket" || this.#unanswered) return;
+    this.#unanswered = true;
+    this.#heardMs = 0;
+  }
+
   /** The page has come back to life, or the user asks: is the connection still good? */
   check() {
     if (!this.#running || this.#halted || this.#race) return;
@@ -93,6 +113,7 @@ export class Transport {
 
   /** The network is another one: what did not get through may do so now, and the reverse. */
   networkChanged() {
+    this.#distrustUntilMs = 0;
     if (!this.#running || this.#halted || this.#race) return;
     if (!this.#way) return this.reconnect();
     if (this.#way.kind === "websocket") return this.check();
@@ -127,7 +148,7 @@ export class Transport {
     const phase = !this.#env.online() ? "offline" : this.#opened ? "reconnecting" : "connecting";
     this.#handlers.status({ phase, retryAt: null, reason: null });
     // What is remembered may be wrong by now: a second attempt tries everything.
-    const kinds = this.#attempt === 0 ? kindsToTry(this.#env) : KINDS;
+    const kinds = this.#trusted(this.#attempt === 0 ? kindsToTry(this.#env) : KINDS);
     this.#tries(kinds);
     this.#race = new Race(this.#env, kinds, this.#handlers.cursor(), {
       won: (way) => this.#adopt(way),
@@ -151,6 +172,8 @@ export class Transport {
     this.#probe = null;
     this.#way = way;
     this.#opened = true;
+    this.#unanswered = false;
+    this.#adoptedMs = this.#env.now();
     this.#retry.clear();
     this.#checking.clear();
     // Never a WebSocket, for there is no better way: no command is in flight on it.
@@ -168,8 +191,37 @@ export class Transport {
     if (way !== this.#way) return;
     this.#lastFrameMs = this.#env.now();
     this.#checking.clear();
-    this.#watchdog.set(WATCHDOG_MS, () => this.reconnect());
+    this.#watchdog.set(WATCHDOG_MS, () => this.#silent());
+    if (this.#isDeaf(frame)) return this.#distrust();
     this.#handlers.frame(frame);
+  }
+
+  /** @param {Frame} frame */
+  #isDeaf({ type }) {
+    if (type === "ack" || type === "error") this.#unanswered = false;
+    if (!this.#unanswered) return false;
+    this.#heardMs ||= this.#lastFrameMs;
+    return this.#lastFrameMs - this.#heardMs >= DEAF_MS;
+  }
+
+  /** Nothing has come for too long. Where that began right after the opening, twice in a row, it will be so again. */
+  #silent() {
+    const neverSpoke = this.#way?.kind === "websocket" && this.#lastFrameMs - this.#adoptedMs < STABLE_MS;
+    this.#mute = neverSpoke ? this.#mute + 1 : 0;
+    if (this.#mute >= MUTE_MAX) this.#distrust();
+    else this.reconnect();
+  }
+
+  /** Comes back by another way than the WebSocket. */
+  #distrust() {
+    this.#distrustUntilMs = this.#env.now() + TRANSPORT_MEMORY_MS;
+    this.#mute = 0;
+    this.reconnect();
+  }
+
+  /** @param {readonly TransportKind[]} kinds */
+  #trusted(kinds) {
+    return this.#env.now() < this.#distrustUntilMs ? kinds.filter((kind) => kind !== "websocket") : kinds;
   }
 
   /** @param {Way} way @param {ByeFrame} bye */
@@ -217,10 +269,10 @@ export class Transport {
     this.#probing.clear();
     if (this.#way?.kind === "websocket") return;
     // Counted from the last try, not from here: a way that keeps breaking must not put it off.
-    const everyMs = this.#doubtful ? PROBE_SOON_MS : PROBE_EVERY_MS;
-    const delayMs = Math.max(0, this.#triedBestMs + everyMs - this.#env.now());
-    this.#probing.set(delayMs, () => {
-      this.#startProbe(KINDS.slice(0, KINDS.indexOf(this.#way?.kind ?? "websocket")));
+    const often = Math.max(this.#triedBestMs + PROBE_EVERY_MS, this.#distrustUntilMs);
+    const next = this.#doubtful ? this.#triedBestMs + PROBE_SOON_MS : often;
+    this.#probing.set(Math.max(0, next - this.#env.now()), () => {
+      this.#startProbe(this.#trusted(KINDS.slice(0, KINDS.indexOf(this.#way?.kind ?? "websocket"))));
     });
   }
 
@@ -228,6 +280,7 @@ export class Transport {
   #startProbe(kinds) {
     if (this.#probe) return;
     this.#doubtful = false;
+    if (kinds.length === 0) return this.#probeLater();
     this.#probing.clear();
     this.#tries(kinds);
     this.#probe = new Race(this.#env, kinds, this.#handlers.cursor(), {

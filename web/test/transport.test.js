@@ -428,3 +428,61 @@ describe("batches", () => {
     assert.equal(status.phase, "live");
   });
 });
+
+describe("a WebSocket that is of no use", () => {
+  beforeEach(async () => {
+    transport.start();
+    await browser.clock.advance(1_000);
+    assert.equal(status.transport, "websocket");
+  });
+
+  /** Frames come, far enough apart to be told from what a server says that has just woken up. */
+  async function hear() {
+    for (let n = 0; n < 2; n += 1) {
+      server.send({ type: "heartbeat", cursor: server.world.cursor });
+      await browser.clock.advance(3_000);
+    }
+  }
+
+  it("is left where frames come and answers do not, and is not asked again soon", async () => {
+    transport.unanswered();
+    await hear();
+    assert.deepEqual([status.phase, status.transport], ["live", "sse"]);
+    server.cutAll();
+    await browser.clock.advance(10 * 60_000);
+    assert.equal(kinds().filter((kind) => kind === "websocket").length, 1);
+    await browser.clock.advance(25 * 60_000);
+    assert.equal(status.transport, "websocket");
+  });
+
+  it("is kept where an answer comes after all", async () => {
+    transport.unanswered();
+    server.send({ type: "ack", id: "c1", seq: 1 });
+    await hear();
+    assert.equal(status.transport, "websocket");
+  });
+
+  it("is kept where nothing comes at all: it is the server that is silent", async () => {
+    transport.unanswered();
+    await browser.clock.advance(15_000);
+    assert.equal(status.transport, "websocket");
+  });
+
+  it("is left where nothing came since it opened, twice in a row", async () => {
+    server.listeners.clear();
+    await browser.clock.advance(36_000);
+    assert.equal(status.transport, "websocket");
+    server.listeners.clear();
+    await browser.clock.advance(36_000);
+    assert.deepEqual([status.phase, status.transport], ["live", "sse"]);
+    assert.deepEqual(kinds(), ["websocket", "websocket", "sse"]);
+  });
+
+  it("is asked again where the network is another one", async () => {
+    transport.unanswered();
+    await hear();
+    transport.networkChanged();
+    await browser.clock.advance(1_000);
+    assert.equal(status.transport, "websocket");
+  });
+});

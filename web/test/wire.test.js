@@ -99,6 +99,7 @@ describe("commands", () => {
   /** @type {Request[]} */
   let posted;
   let open = true;
+  let unanswered = 0;
   /** @type {Commands} */
   let commands;
 
@@ -113,7 +114,8 @@ describe("commands", () => {
       posted.push(request);
       return { type: /** @type {const} */ ("ack"), id: request.id, seq: 7 };
     };
-    commands = new Commands(browser.tab(), frame, post);
+    unanswered = 0;
+    commands = new Commands(browser.tab(), frame, post, () => void (unanswered += 1));
   });
 
   it("are answered by their id, in any order", async () => {
@@ -139,6 +141,7 @@ describe("commands", () => {
     await browser.clock.advance(10_000);
     assert.equal((await silent).seq, 7);
     assert.deepEqual(posted, framed);
+    assert.equal(unanswered, 1);
     commands.take({ type: "ack", id: framed[1]?.id ?? null, seq: 2 });
     await settle();
   });

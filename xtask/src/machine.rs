@@ -11,6 +11,11 @@ use crate::tools::{Probe, Source, Tool};
 
 /// Daemons lie here, and it is not on everybody's `PATH`.
 const SYSTEM_PLACES: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+/// Packages whose service is ended and kept from coming back when we have installed them: a proxy
+/// for anybody is not what somebody wanted who ran a test.
+const WITHOUT_SERVICE: [&str; 1] = ["squid"];
+/// Where a service manager runs.
+const SYSTEMD: &str = "/run/systemd/system";
 
 /// What was found of a tool.
 #[derive(Debug, PartialEq, Eq)]
@@ -124,7 +129,13 @@ fn install(packages: &[&str]) -> Result<()> {
     process::run_with(process::root(), "apt-get", &["-qq", "update"], &quiet)?;
     let mut args = vec!["-qq", "install", "-y", "--no-install-recommends"];
     args.extend(packages);
-    process::run_with(process::root(), "apt-get", &args, &quiet)
+    process::run_with(process::root(), "apt-get", &args, &quiet)?;
+    for service in WITHOUT_SERVICE.iter().filter(|service| packages.contains(service)) {
+        if Path::new(SYSTEMD).is_dir() {
+            process::run(process::root(), "systemctl", &["disable", "--now", service])?;
+        }
+    }
+    Ok(())
 }
 
 fn refuse(missing: &[Tool]) -> Result<()> {

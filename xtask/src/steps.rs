@@ -36,6 +36,17 @@ const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
 const BROWSER_TOOLS: &[Tool] =
     &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY, tools::OPENSSL];
 const PROXY_TOOLS: &[Tool] = &[tools::CC, tools::NGINX, tools::CADDY, tools::HAPROXY, tools::APACHE];
+const HOSTILE_TOOLS: &[Tool] = &[
+    tools::CC,
+    tools::NGINX,
+    tools::CADDY,
+    tools::HAPROXY,
+    tools::APACHE,
+    tools::SQUID,
+    tools::NODE,
+    tools::NPM,
+    tools::CHROMIUM,
+];
 const COMPOSE_TOOLS: &[Tool] =
     &[tools::CC, tools::DOCKER, tools::DOCKER_COMPOSE, tools::DEBOOTSTRAP, tools::IPROUTE, tools::NAMESPACES];
 pub(crate) const CONFORMANCE_TOOLS: &[Tool] = &[tools::CC, tools::PYTHON_FOR_CASES, tools::VENV];
@@ -88,6 +99,13 @@ pub(crate) const ALL: &[Step] = &[
         tools: PROXY_TOOLS,
         after: None,
         run: proxies,
+    },
+    Step {
+        name: "hostile",
+        about: "both clients on networks that break what they carry, by real programs and middleboxes",
+        tools: HOSTILE_TOOLS,
+        after: None,
+        run: hostile,
     },
     Step { name: "release", about: "the release build", tools: &[tools::CC], after: None, run: release },
     Step {
@@ -146,7 +164,8 @@ fn fmt() -> Result<()> {
 
 /// "All targets" leaves out the tests that `cargo test` leaves out.
 fn clippy() -> Result<()> {
-    for targets in [&["--all-targets"][..], &["--test", "compose", "--test", "proxies"]] {
+    for targets in [&["--all-targets"][..], &["--test", "compose", "--test", "proxies", "--test", "hostile"]]
+    {
         let args = [&["clippy", "--locked", "--workspace"], targets, &["--", "-D", "warnings"]].concat();
         run(root(), &cargo(), &args)?;
     }
@@ -191,6 +210,13 @@ fn in_postgres(tests: &[&str]) -> Result<()> {
 fn proxies() -> Result<()> {
     let args = ["test", "--locked", "--workspace", "--test", "proxies", "--", "--test-threads", "8"];
     run(root(), &cargo(), &args)
+}
+
+/// One test in which most of the time nothing is computed. The page is driven by what tests/browser
+/// has installed.
+fn hostile() -> Result<()> {
+    npm_ci(&root().join("tests/browser"))?;
+    run(root(), &cargo(), &["test", "--locked", "--workspace", "--test", "hostile", "--", "--nocapture"])
 }
 
 fn release() -> Result<()> {

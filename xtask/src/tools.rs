@@ -122,6 +122,13 @@ pub(crate) const CADDY: Tool = Tool {
     least: (2, 6),
     source: Source::Debian(&["caddy"]),
 };
+/// As with Apache: its service is not needed, and a forward proxy that nobody asked for should not run.
+pub(crate) const SQUID: Tool = Tool {
+    name: "Squid",
+    probe: Probe::Program(&["squid"], &["-v"]),
+    least: (5, 0),
+    source: Source::Debian(&["squid"]),
+};
 /// With Debian's helper that makes a cluster for one command and takes it away again.
 pub(crate) const POSTGRES: Tool = Tool {
     name: "PostgreSQL",

@@ -52,6 +52,11 @@ impl Address {
         format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority())
     }
 
+    /// What `CONNECT` names: the port is always there.
+    pub(crate) fn authority_with_port(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// The origin with a path behind it.
     pub fn join(&self, path_and_query: &str) -> String {
         format!("{}{path_and_query}", self.origin())

@@ -116,19 +116,21 @@ pub(crate) struct Probe {
     /// Best first; none: there is nothing better.
     better: Vec<Transport>,
     at: Instant,
+    /// Before this no WebSocket is tried.
+    distrust_until: Instant,
     running: Option<BoxFuture<'static, Option<Line>>>,
 }
 
 impl Probe {
     /// For a line that has just opened. After a loss (`again`) the first look comes soon: the better
     /// ways may have failed only because the server was still away when it was their turn.
-    pub(crate) fn new(chain: Chain, in_use: Transport, again: bool) -> Self {
+    pub(crate) fn new(chain: Chain, in_use: Transport, again: bool, distrust_until: Instant) -> Self {
         let better = match chain.policy {
             TransportPolicy::Only(_) => Vec::new(),
             TransportPolicy::Auto => ALL.into_iter().take_while(|way| *way != in_use).collect(),
         };
         let at = Instant::now() + if again { chain.timings.probe_soon } else { chain.timings.probe };
-        Self { chain, better, at, running: None }
+        Self { chain, better, at, distrust_until, running: None }
     }
 
     /// A better line, open at a cursor which was current a moment ago; never, if there is none to be
@@ -139,8 +141,12 @@ impl Probe {
         }
         loop {
             sleep_until(self.at).await;
-            let running =
-                self.running.get_or_insert_with(|| look(self.chain.clone(), self.better.clone(), cursor));
+            let trusted = Instant::now() >= self.distrust_until;
+            let running = self.running.get_or_insert_with(|| {
+                let mut ways = self.better.clone();
+                ways.retain(|way| trusted || *way != Transport::Websocket);
+                look(self.chain.clone(), ways, cursor)
+            });
             let found = pin!(running).await;
             self.running = None;
             self.at = Instant::now() + self.chain.timings.probe;

@@ -12,7 +12,7 @@ use crate::chain::Chain;
 use crate::http::{Credential, Http};
 use crate::outbox::Reply;
 use crate::session::Session;
-use crate::{Address, ConnectError, Rest, SendError, limits};
+use crate::{Address, ConnectError, ProxyPolicy, Rest, SendError, limits};
 
 /// How to reach a server.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct ClientConfig {
     pub cursor: Option<Cursor>,
     /// Certificates in PEM that are trusted beside Mozilla's roots.
     pub extra_roots: Option<Vec<u8>>,
+    /// Which proxy is asked for connections.
+    pub proxy: ProxyPolicy,
     /// How long to wait for what.
     pub timings: Timings,
 }
@@ -41,6 +43,7 @@ impl ClientConfig {
             transports: TransportPolicy::Auto,
             cursor: None,
             extra_roots: None,
+            proxy: ProxyPolicy::default(),
             timings: Timings::default(),
         }
     }
@@ -67,6 +70,8 @@ pub struct Timings {
     pub chain: Duration,
     /// Without any event, before the connection is taken for dead.
     pub watchdog: Duration,
+    /// For the answer to a command on a WebSocket on which other frames come, before it is left.
+    pub command_answer: Duration,
     /// First step of the reconnect backoff.
     pub reconnect_base: Duration,
     /// Largest step of it.
@@ -88,6 +93,7 @@ impl Default for Timings {
             hello_sse: Duration::from_millis(shared::HELLO_SSE_MS),
             chain: limits::CHAIN,
             watchdog: Duration::from_millis(shared::WATCHDOG_MS),
+            command_answer: limits::COMMAND_ANSWER,
             reconnect_base: Duration::from_millis(shared::RECONNECT_BASE_MS),
             reconnect_max: Duration::from_millis(shared::RECONNECT_MAX_MS),
             transport_memory: Duration::from_millis(shared::TRANSPORT_MEMORY_MS),
@@ -186,7 +192,8 @@ impl Client {
     /// stops reading stops both.
     pub fn connect(config: &ClientConfig) -> Result<(Handle, EventStream), ConnectError> {
         let address: Address = config.url.parse()?;
-        let http = Http::new(address, config.extra_roots.as_deref(), Some(&config.credential))?;
+        let http =
+            Http::new(address, config.extra_roots.as_deref(), &config.proxy, Some(&config.credential))?;
         let rest = Rest::over(http.clone());
         let (commands, taken) = mpsc::channel(limits::COMMAND_QUEUE);
         let (updates, stream) = mpsc::channel(limits::UPDATE_QUEUE);

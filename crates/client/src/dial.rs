@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::{Request, header};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use crate::{Address, limits};
+use crate::{Address, Proxy, limits};
 
 /// A byte stream, with or without TLS.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -40,13 +41,14 @@ pub struct Dialer {
     address: Address,
     http1: Option<Arc<rustls::ClientConfig>>,
     http2: Option<Arc<rustls::ClientConfig>>,
+    proxy: Option<Proxy>,
 }
 
 /// An open connection and how it came about.
 pub struct Dialed {
     /// The stream.
     pub stream: Box<dyn Io>,
-    /// The other end.
+    /// The other end; a proxy, where there is one.
     pub peer: SocketAddr,
     /// Time for the name.
     pub lookup: Duration,
@@ -88,6 +90,16 @@ pub enum DialError {
         /// What the system said.
         source: io::Error,
     },
+    /// The proxy opens no tunnel.
+    #[error("the proxy {proxy} does not connect to {host}: {source}")]
+    Tunnel {
+        /// The proxy.
+        proxy: String,
+        /// The server's name.
+        host: String,
+        /// What the proxy or the system said.
+        source: io::Error,
+    },
     /// Somebody answers, but not with a TLS that we trust.
     #[error("TLS with {host} failed: {source}")]
     Tls {
@@ -119,11 +131,18 @@ impl Dialer {
     /// For one server; `extra_roots` are certificates in PEM that are trusted beside Mozilla's.
     pub fn new(address: Address, extra_roots: Option<&[u8]>) -> Result<Self, BadCertificates> {
         if !address.is_secure() {
-            return Ok(Self { address, http1: None, http2: None });
+            return Ok(Self { address, http1: None, http2: None, proxy: None });
         }
         let http1 = tls_config(extra_roots, &[b"http/1.1"])?;
         let http2 = tls_config(extra_roots, &[b"h2", b"http/1.1"])?;
-        Ok(Self { address, http1: Some(Arc::new(http1)), http2: Some(Arc::new(http2)) })
+        Ok(Self { address, http1: Some(Arc::new(http1)), http2: Some(Arc::new(http2)), proxy: None })
+    }
+
+    /// The same by way of a proxy.
+    #[must_use]
+    pub fn through(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy;
+        self
     }
 
     /// The server's address.
@@ -131,18 +150,53 @@ impl Dialer {
         &self.address
     }
 
-    /// Opens a connection within `limits::DIAL`.
+    /// The proxy that is asked, if there is one.
+    pub const fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// Makes a request fit for what [`Dialer::dial`] opens: a proxy that passes requests on is told
+    /// which server they are for.
+    pub fn name_server_to_proxy<B>(&self, request: &mut Request<B>) {
+        let Some(proxy) = self.proxy.as_ref().filter(|_| !self.address.is_secure()) else { return };
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        // Address and path are both valid already.
+        if let Ok(absolute) = self.address.join(path).parse() {
+            *request.uri_mut() = absolute;
+        }
+        if let Some(authorization) = &proxy.authorization {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        }
+    }
+
+    /// Opens a connection for requests within `limits::DIAL`. It leads to the server, or, for a
+    /// server without TLS, to the proxy that passes requests on.
     pub async fn dial(&self, alpn: Alpn) -> Result<Dialed, DialError> {
+        self.open(alpn, self.address.is_secure()).await
+    }
+
+    /// Opens a connection that leads to the server itself, for HTTP/1.1 that becomes something else.
+    pub async fn tunnel(&self) -> Result<Dialed, DialError> {
+        self.open(Alpn::Http1, true).await
+    }
+
+    async fn open(&self, alpn: Alpn, to_the_server: bool) -> Result<Dialed, DialError> {
         let begun = Instant::now();
         let deadline = begun + limits::DIAL;
         let addresses = self.look_up(deadline).await?;
         let lookup = begun.elapsed();
         let tcp_begun = Instant::now();
-        let stream = self.race(addresses, deadline).await?;
+        let mut stream = self.race(addresses, deadline).await?;
         let tcp = tcp_begun.elapsed();
         let failed = |source| self.tcp_failed(source);
         stream.set_nodelay(true).map_err(failed)?;
         let peer = stream.peer_addr().map_err(failed)?;
+        if let Some(proxy) = self.proxy.as_ref().filter(|_| to_the_server) {
+            let (name, host) = (proxy.to_string(), self.address.host().to_owned());
+            let failed = |source| DialError::Tunnel { proxy: name, host, source };
+            let asking = timeout_at(deadline, proxy.tunnel(&mut stream, &self.address)).await;
+            asking.unwrap_or_else(|_| Err(timed_out("the proxy"))).map_err(failed)?;
+        }
         let config = match alpn {
             Alpn::Http1 => &self.http1,
             Alpn::Http2 => &self.http2,
@@ -155,9 +209,9 @@ impl Dialer {
     }
 
     async fn look_up(&self, deadline: Instant) -> Result<Vec<SocketAddr>, DialError> {
-        let host = self.address.host();
+        let (host, port) = self.first_stop();
         let failed = |source| DialError::Lookup { host: host.to_owned(), source };
-        let found = timeout_at(deadline, tokio::net::lookup_host((host, self.address.port()))).await;
+        let found = timeout_at(deadline, tokio::net::lookup_host((host, port))).await;
         let addresses: Vec<SocketAddr> =
             found.map_err(|_| failed(timed_out("the name service")))?.map_err(failed)?.collect();
         if addresses.is_empty() {
@@ -214,7 +268,16 @@ impl Dialer {
     }
 
     fn tcp_failed(&self, source: io::Error) -> DialError {
-        DialError::Tcp { host: self.address.host().to_owned(), port: self.address.port(), source }
+        let (host, port) = self.first_stop();
+        DialError::Tcp { host: host.to_owned(), port, source }
+    }
+
+    /// Where TCP leads: to the proxy, or to the server.
+    fn first_stop(&self) -> (&str, u16) {
+        match &self.proxy {
+            Some(proxy) => (&proxy.host, proxy.port),
+            None => (self.address.host(), self.address.port()),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use switchback_core::wire::{CommandError, Problem};
 use crate::DialError;
 use crate::address::BadAddress;
 use crate::dial::BadCertificates;
+use crate::proxy::BadProxy;
 
 /// A client could not even begin: its configuration is wrong. What the network does is never here,
 /// because the client keeps trying.
@@ -17,6 +18,9 @@ pub enum ConnectError {
     /// Not certificates.
     #[error(transparent)]
     Certificates(#[from] BadCertificates),
+    /// Not a proxy.
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
     /// The token or cookie cannot stand in a header.
     #[error("the credential holds characters that a header cannot carry")]
     Credential,

@@ -16,8 +16,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout};
 
-use crate::dial::BadCertificates;
-use crate::{Address, Alpn, ConnectError, DialError, Dialer, limits};
+use crate::{Address, Alpn, ConnectError, DialError, Dialer, ProxyPolicy, limits};
 
 /// What proves who asks.
 #[derive(Clone, PartialEq, Eq)]
@@ -85,6 +84,7 @@ impl Http {
     pub(crate) fn new(
         address: Address,
         extra_roots: Option<&[u8]>,
+        proxy: &ProxyPolicy,
         credential: Option<&Credential>,
     ) -> Result<Self, ConnectError> {
         let host = header_value(&address.authority())?;
@@ -94,7 +94,8 @@ impl Http {
         };
         let credential = credential.map(credential_header).transpose()?;
         let user_agent = HeaderValue::from_static(concat!("switchback/", env!("CARGO_PKG_VERSION")));
-        let dialer = Dialer::new(address, extra_roots).map_err(|error: BadCertificates| error)?;
+        let proxy = proxy.for_server(&address)?;
+        let dialer = Dialer::new(address, extra_roots)?.through(proxy);
         let idle = Mutex::default();
         let inner = Inner { dialer, credential, origin, user_agent, host, idle };
         Ok(Self { inner: Arc::new(inner) })
@@ -117,6 +118,7 @@ impl Http {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         self.sign(headers);
+        self.inner.dialer.name_server_to_proxy(&mut request);
         request
     }
 

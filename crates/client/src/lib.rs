@@ -8,7 +8,7 @@
 //! Where to look: [`Client::connect`] starts a `session`, which asks `chain` for an open
 //! `transport`, reads from it until it ends, and begins again at its cursor. `outbox` holds the
 //! commands that wait for an answer, `position` knows what was seen. [`Rest`] is everything that is
-//! not live; `dial` and `http` are the plumbing below both.
+//! not live; `dial`, `http` and `proxy` are the plumbing below both.
 //!
 //! What it trades away: no queue on disk (a program that must outlive its own crash keeps its nonces
 //! itself), and one command at a time where commands travel by POST, because order matters more.
@@ -16,13 +16,16 @@
 pub mod address;
 mod chain;
 mod client;
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "public to simulated runs alone"))]
 mod course;
 pub mod dial;
 mod error;
 mod http;
 pub mod limits;
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "public to simulated runs alone"))]
 mod outbox;
 mod position;
+pub mod proxy;
 mod rest;
 mod session;
 #[cfg(feature = "simulation")]
@@ -40,5 +43,6 @@ pub use client::{
 pub use dial::{Alpn, DialError, Dialer};
 pub use error::{ConnectError, RestError, SendError};
 pub use http::Credential;
+pub use proxy::{BadProxy, Proxy, ProxyPolicy};
 pub use rest::{HistoryPage, Rest, SignedIn};
 pub use switchback_core::wire::Transport;

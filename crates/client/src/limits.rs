@@ -32,6 +32,9 @@ pub const IDLE_CONNECTIONS: usize = 4;
 /// After this long unused a connection is not trusted any more: proxies drop them silently.
 pub const IDLE_CONNECTION_AGE: Duration = Duration::from_secs(15);
 
+/// The head of a proxy's answer to `CONNECT`, in bytes.
+pub const PROXY_HEAD_BYTES: usize = 16 * 1024;
+
 /// How long a kept connection may take to say that it is ready.
 pub const IDLE_READY: Duration = Duration::from_millis(100);
 
@@ -54,6 +57,13 @@ pub const PROBE_SOON: Duration = Duration::from_secs(5);
 pub const BATCH_PAUSE: Duration = Duration::from_millis(250);
 /// A connection that lived this long was a good one: the backoff starts from the beginning.
 pub const STABLE: Duration = Duration::from_secs(5);
+/// A command on a WebSocket without an answer for this long, while frames come: nobody hears us there.
+pub const COMMAND_ANSWER: Duration = Duration::from_secs(10);
+/// It takes two such frames, this far apart: a server that has just woken up may say something else
+/// before the answer.
+pub const DEAF: Duration = Duration::from_secs(2);
+/// How often in a row a WebSocket may open and then say nothing, until another way is taken.
+pub const MUTE_WEBSOCKETS: u32 = 2;
 /// Wait before a command is tried again whose answer said "later" but not when.
 pub const COMMAND_RETRY: Duration = Duration::from_millis(500);
 /// Longest such wait; each further attempt doubles it up to here.

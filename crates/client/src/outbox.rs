@@ -40,8 +40,8 @@ enum State {
     Waiting,
     /// Not before this time.
     Later(Instant),
-    /// On the present line.
-    Sent,
+    /// On the present line, since this time.
+    Sent(Instant),
 }
 
 impl Outbox {
@@ -76,28 +76,37 @@ impl Outbox {
                 let _ = entry.reply.send(Err(SendError::Lost));
                 continue;
             }
-            if entry.state == State::Sent {
+            if matches!(entry.state, State::Sent(_)) {
                 entry.state = State::Waiting;
             }
             self.entries.push_back(entry);
         }
     }
 
+    /// For how long the oldest command on the line has had no answer.
+    pub(crate) fn unanswered_for(&self) -> Option<Duration> {
+        let sent = self.entries.iter().filter_map(|entry| match entry.state {
+            State::Sent(at) => Some(at),
+            State::Waiting | State::Later(_) => None,
+        });
+        sent.min().map(|at| at.elapsed())
+    }
+
     /// Gives the line what it can take (`begin` says whether it did), and says when to come again if
     /// something waits for its time.
     pub fn begin_due(&mut self, mut begin: impl FnMut(&Request) -> bool) -> Option<Instant> {
         // Nobody waits for these any more, and they never left.
-        self.entries.retain(|entry| entry.state == State::Sent || !entry.reply.is_closed());
+        self.entries.retain(|entry| matches!(entry.state, State::Sent(_)) || !entry.reply.is_closed());
         for entry in &mut self.entries {
             match entry.state {
-                State::Sent => continue,
+                State::Sent(_) => continue,
                 State::Later(at) if at > Instant::now() => return Some(at),
                 State::Waiting | State::Later(_) => {}
             }
             if !begin(&entry.request) {
                 return None;
             }
-            entry.state = State::Sent;
+            entry.state = State::Sent(Instant::now());
         }
         None
     }

@@ -12,7 +12,7 @@ use switchback_core::{MessageId, RoomId, Seq};
 use tokio::time::timeout;
 
 use crate::http::{Answer, BodyError, Credential, Http, HttpError};
-use crate::{Address, ConnectError, RestError, limits};
+use crate::{Address, ConnectError, ProxyPolicy, RestError, limits};
 
 /// The REST interface of one server. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -50,13 +50,24 @@ pub enum HistoryPage {
 }
 
 impl Rest {
-    /// For a server; without a credential only [`Rest::sign_in`] makes sense.
+    /// For a server, by the proxy that the environment names if it names one; without a credential
+    /// only [`Rest::sign_in`] makes sense.
     pub fn new(
         address: Address,
         credential: Option<&Credential>,
         extra_roots: Option<&[u8]>,
     ) -> Result<Self, ConnectError> {
-        Ok(Self::over(Http::new(address, extra_roots, credential)?))
+        Self::through(address, credential, extra_roots, &ProxyPolicy::default())
+    }
+
+    /// The same, by a proxy or by none.
+    pub fn through(
+        address: Address,
+        credential: Option<&Credential>,
+        extra_roots: Option<&[u8]>,
+        proxy: &ProxyPolicy,
+    ) -> Result<Self, ConnectError> {
+        Ok(Self::over(Http::new(address, extra_roots, proxy, credential)?))
     }
 
     pub(crate) const fn over(http: Http) -> Self {

@@ -30,6 +30,41 @@ pub(crate) struct Session {
     remembered: Option<(Transport, Instant)>,
     /// Attempts since the last good connection.
     attempts: u32,
+    /// How often in a row nothing came on a WebSocket after its opening.
+    mute: u32,
+    /// A WebSocket opened and was of no use: no other one before this time.
+    distrust_until: Instant,
+}
+
+/// Whether a WebSocket that said `hello` is one: some networks let pass what the server says and not
+/// what we say, or nothing at all once it is open.
+struct Usefulness {
+    websocket: bool,
+    patience: Duration,
+    opened: Instant,
+    /// The first frame that came although an answer was overdue.
+    heard_since: Option<Instant>,
+}
+
+impl Usefulness {
+    fn new(transport: Transport, patience: Duration) -> Self {
+        let websocket = transport == Transport::Websocket;
+        Self { websocket, patience, opened: Instant::now(), heard_since: None }
+    }
+
+    /// Asked at each frame, with how long the oldest command has waited for its answer.
+    fn is_deaf(&mut self, unanswered_for: Option<Duration>) -> bool {
+        if !self.websocket || unanswered_for.is_none_or(|waited| waited < self.patience) {
+            self.heard_since = None;
+            return false;
+        }
+        self.heard_since.get_or_insert_with(Instant::now).elapsed() >= limits::DEAF
+    }
+
+    /// Whether the last frame belonged to the opening.
+    fn never_spoke(&self, last_frame: Instant) -> bool {
+        self.websocket && last_frame < self.opened + limits::STABLE
+    }
 }
 
 /// The commands' channel, which may end before the session does.
@@ -55,6 +90,8 @@ impl Session {
             course: Course::new(cursor),
             remembered: None,
             attempts: 0,
+            mute: 0,
+            distrust_until: Instant::now(),
         }
     }
 
@@ -102,6 +139,7 @@ impl Session {
         self.tell(Update::Status(Status::Connecting)).await;
         let remembered =
             self.remembered.filter(|(_, until)| *until > Instant::now()).map(|(transport, _)| transport);
+        let remembered = remembered.or((self.distrust_until > Instant::now()).then_some(Transport::Sse));
         let (chain, cursor) = (self.chain.clone(), self.course.cursor());
         let line = match self.while_taking(chain.open(remembered, cursor)).await {
             Ok(line) => line,
@@ -123,7 +161,7 @@ impl Session {
         loop {
             let transport = line.transport();
             self.opened(transport, line.hello().clone()).await?;
-            let mut probe = Probe::new(self.chain.clone(), transport, self.attempts > 0);
+            let mut probe = Probe::new(self.chain.clone(), transport, self.attempts > 0, self.distrust_until);
             // Dropping the old one closes it; what was on it is sent again on the new one.
             line = self.read_until_better(&mut line, &mut probe).await?;
             self.outbox.line_lost();
@@ -141,6 +179,7 @@ impl Session {
     async fn read_until_better(&mut self, line: &mut Line, probe: &mut Probe) -> Result<Line, Failure> {
         let patience = self.chain.timings.watchdog;
         let mut watchdog = Instant::now() + patience;
+        let mut usefulness = Usefulness::new(line.transport(), self.chain.timings.command_answer);
         loop {
             let due = self.outbox.begin_due(|request| line.begin(request));
             tokio::select! {
@@ -150,6 +189,10 @@ impl Session {
                             watchdog = Instant::now() + patience;
                             let next = self.course.received(frame);
                             self.follow(next).await?;
+                            if usefulness.is_deaf(self.outbox.unanswered_for()) {
+                                self.distrust_websocket();
+                                return Err(Failure::broken("frames come on the WebSocket, and no answers"));
+                            }
                         }
                         Item::Answer(answer) => self.answered(*answer),
                         Item::Unanswered { id, why } => {
@@ -164,10 +207,27 @@ impl Session {
                 better = probe.better(self.course.cursor()) => return Ok(better),
                 () = sleep_until(due.unwrap_or(watchdog)), if due.is_some() => {}
                 () = sleep_until(watchdog) => {
+                    self.silent(usefulness.never_spoke(watchdog - patience));
                     return Err(Failure::Broken(format!("nothing came for {} s", patience.as_secs_f32())));
                 }
             }
         }
+    }
+
+    /// Nothing has come for too long. Where that began right after the opening, twice in a row, it will
+    /// be so again.
+    fn silent(&mut self, never_spoke: bool) {
+        self.mute = if never_spoke { self.mute + 1 } else { 0 };
+        if self.mute >= limits::MUTE_WEBSOCKETS {
+            self.distrust_websocket();
+        }
+    }
+
+    /// A WebSocket opened and was of no use: for a while the next best way counts as the best.
+    fn distrust_websocket(&mut self) {
+        self.mute = 0;
+        self.remembered = None;
+        self.distrust_until = Instant::now() + self.chain.timings.transport_memory;
     }
 
     /// Does what follows from what the line said.

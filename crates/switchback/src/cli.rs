@@ -183,6 +183,9 @@ pub(crate) struct RemoteArgs {
     /// Certificates in PEM to trust beside the well-known ones
     #[arg(long, env = "SWITCHBACK_CA_FILE", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// The proxy to go by, or `none` [default: what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say]
+    #[arg(long, env = "SWITCHBACK_PROXY", hide_env_values = true, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -1,7 +1,7 @@
-//! What `chat` and `doctor` share: a server's address and the certificates to trust.
+//! What `chat` and `doctor` share: a server's address, the certificates to trust, the proxy to go by.
 
 use anyhow::{Context as _, Result};
-use switchback_client::Address;
+use switchback_client::{Address, ProxyPolicy};
 
 use crate::cli::RemoteArgs;
 
@@ -9,6 +9,15 @@ impl RemoteArgs {
     /// The address, checked.
     pub(crate) fn address(&self) -> Result<Address> {
         Ok(self.url.parse()?)
+    }
+
+    /// What `--proxy` says.
+    pub(crate) fn proxy(&self) -> Result<ProxyPolicy> {
+        match self.proxy.as_deref() {
+            None | Some("") => Ok(ProxyPolicy::Environment),
+            Some("none") => Ok(ProxyPolicy::Direct),
+            Some(proxy) => Ok(ProxyPolicy::Through(proxy.parse()?)),
+        }
     }
 
     /// The certificates of `--ca-file`.

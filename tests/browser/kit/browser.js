@@ -28,7 +28,7 @@ const FLAGS = [
 /** What Chromium writes by itself when the network fails. Nothing a page does can keep it quiet. */
 const NETWORK_NOISE = [
   /^Failed to load resource: net::ERR_/,
-  /^Failed to load resource: the server responded with a status of 50\d/,
+  /^Failed to load resource: the server responded with a status of (408|50\d)/,
   /^WebSocket connection to '.*' failed/,
 ];
 

@@ -17,7 +17,7 @@ use switchback_core::{Cursor, close};
 
 use crate::client::StopReason;
 use crate::http::{Http, HttpError};
-use crate::limits;
+use crate::{DialError, limits};
 
 /// An open connection. Everything it says after `hello` comes from [`Line::next`].
 #[derive(Debug)]
@@ -97,8 +97,18 @@ impl Failure {
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
         match error {
-            HttpError::Dial(error) => Self::Unreachable(error.to_string()),
+            HttpError::Dial(error) => error.into(),
             HttpError::Broken(error) => Self::broken(error),
+        }
+    }
+}
+
+impl From<DialError> for Failure {
+    fn from(error: DialError) -> Self {
+        match error {
+            // A proxy that opens no tunnel may well pass requests on.
+            DialError::Tunnel { .. } => Self::broken(error),
+            _ => Self::Unreachable(error.to_string()),
         }
     }
 }

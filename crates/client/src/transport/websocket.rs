@@ -22,7 +22,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use super::{Failure, path, read_frame};
 use crate::dial::Io;
 use crate::http::{Http, retry_after};
-use crate::{Alpn, limits};
+use crate::limits;
 
 pub(super) struct WebSocketLine {
     socket: WebSocketStream<Box<dyn Io>>,
@@ -46,8 +46,7 @@ impl WebSocketLine {
         let mut request = uri.into_client_request().map_err(Failure::broken)?;
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
         http.sign(request.headers_mut());
-        let dialed = http.dialer().dial(Alpn::Http1).await;
-        let stream = dialed.map_err(|error| Failure::Unreachable(error.to_string()))?.stream;
+        let stream = http.dialer().tunnel().await?.stream;
         let (socket, _) = client_async_with_config(request, stream, Some(config())).await.map_err(refused)?;
         Ok(Self { socket, outgoing: VecDeque::new(), unflushed: false, in_flight: 0 })
     }

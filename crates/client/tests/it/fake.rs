@@ -28,8 +28,10 @@ pub(crate) enum Act {
     Well,
     /// Takes the connection and says nothing.
     Silent,
-    /// Opens an event stream well, and then nothing comes on it any more.
+    /// Opens a WebSocket or an event stream well, and then nothing comes on it any more.
     Stalls,
+    /// Hears nothing of what is said on a WebSocket.
+    Deaf,
     /// Answers with this status instead.
     Status(u16),
     /// Says hello this late.
@@ -228,8 +230,9 @@ impl Fake {
                 return close(socket, act).await;
             }
             tokio::select! {
-                _ = head.changed() => {}
+                _ = head.changed(), if !matches!(act, Act::Stalls) => {}
                 message = socket.next() => match message {
+                    Some(Ok(_)) if matches!(act, Act::Deaf | Act::Stalls) => {}
                     Some(Ok(Message::Text(text))) => match self.command(text.as_bytes()) {
                         Some(answer) => answers.push(answer),
                         None => return,

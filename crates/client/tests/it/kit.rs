@@ -28,6 +28,7 @@ pub(crate) fn timings() -> Timings {
         hello_sse: Duration::from_millis(800),
         chain: Duration::from_secs(3),
         watchdog: Duration::from_secs(30),
+        command_answer: Duration::from_secs(10),
         reconnect_base: Duration::from_millis(10),
         reconnect_max: Duration::from_millis(50),
         transport_memory: LONG,

@@ -4,6 +4,7 @@
 
 mod commands;
 mod fake;
+mod forward;
 mod http;
 mod kit;
 mod resume;

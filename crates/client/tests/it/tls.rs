@@ -18,12 +18,12 @@ use tokio_rustls::TlsAcceptor;
 use crate::fake::Fake;
 use crate::kit::{bodies, config, events, live, post, until};
 
-const AUTHORITY: &[u8] = include_bytes!("certificates/authority.pem");
+pub(crate) const AUTHORITY: &[u8] = include_bytes!("certificates/authority.pem");
 const CERTIFICATE: &[u8] = include_bytes!("certificates/server.pem");
 const KEY: &[u8] = include_bytes!("certificates/server.key");
 
 /// A proxy that ends TLS in front of a server.
-async fn tls_in_front_of(server: SocketAddr) -> String {
+pub(crate) async fn tls_in_front_of(server: SocketAddr) -> String {
     let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

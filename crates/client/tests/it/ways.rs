@@ -8,7 +8,7 @@ use switchback_client::{
 use tokio::time::Instant;
 
 use crate::fake::{Act, Fake};
-use crate::kit::{self, config, connect, events, live, next, seqs, timings, until};
+use crate::kit::{self, config, connect, events, live, next, post, seqs, timings, until};
 
 const WEBSOCKET: Transport = Transport::Websocket;
 const SSE: Transport = Transport::Sse;
@@ -205,4 +205,41 @@ async fn after_a_loss_a_better_way_is_looked_for_soon() {
     fake.happen(1);
     assert_eq!(live(&mut stream).await, BATCH);
     assert_eq!(live(&mut stream).await, SSE);
+}
+
+#[tokio::test]
+async fn a_websocket_on_which_frames_come_and_no_answers_is_left_for_the_event_stream() {
+    let fake = Fake::start().await;
+    fake.orders(Transport::Websocket, [Act::Deaf]);
+    let timings = Timings { command_answer: Duration::from_millis(300), ..timings() };
+    let (handle, mut stream) = Client::connect(&ClientConfig { timings, ..config(&fake) }).unwrap();
+    assert_eq!(live(&mut stream).await, Transport::Websocket);
+    let sent = tokio::spawn(async move { handle.send(post("is anybody there")).await });
+    let talking = async {
+        loop {
+            fake.happen(1);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        way = live(&mut stream) => assert_eq!(way, Transport::Sse),
+        () = talking => {},
+    }
+    // Read on, or the answer would wait.
+    tokio::spawn(async move { while stream.next().await.is_some() {} });
+    assert!(sent.await.unwrap().is_ok());
+    assert_eq!((fake.opened(Transport::Websocket), fake.posts()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_websocket_that_says_nothing_after_its_opening_is_left_the_second_time() {
+    let fake = Fake::start().await;
+    fake.orders(Transport::Websocket, [Act::Stalls]);
+    let timings = Timings { watchdog: Duration::from_millis(300), ..timings() };
+    let (_handle, mut stream) = Client::connect(&ClientConfig { timings, ..config(&fake) }).unwrap();
+    let mut ways = Vec::new();
+    for _ in 0..3 {
+        ways.push(live(&mut stream).await);
+    }
+    assert_eq!(ways, [Transport::Websocket, Transport::Websocket, Transport::Sse]);
 }

@@ -36,8 +36,14 @@ pub(crate) async fn run(args: ChatArgs) -> Result<ExitCode> {
     let credential = credential(&args).await?;
     let mut config = ClientConfig::new(args.remote.url.clone(), credential.clone());
     config.extra_roots = args.remote.extra_roots()?;
+    config.proxy = args.remote.proxy()?;
     config.transports = policy(args.transport);
-    let rest = Rest::new(args.remote.address()?, Some(&credential), config.extra_roots.as_deref())?;
+    let rest = Rest::through(
+        args.remote.address()?,
+        Some(&credential),
+        config.extra_roots.as_deref(),
+        &config.proxy,
+    )?;
     let snapshot = rest.snapshot().await.context("the server did not let us in")?;
     config.cursor = Some(snapshot.cursor);
     let team = Team::new(snapshot);
@@ -64,7 +70,8 @@ async fn credential(args: &ChatArgs) -> Result<Credential> {
         Ok(password) => password,
         Err(_) => password::ask(&format!("Password of @{handle}: "))?,
     };
-    let rest = Rest::new(args.remote.address()?, None, args.remote.extra_roots()?.as_deref())?;
+    let (address, roots) = (args.remote.address()?, args.remote.extra_roots()?);
+    let rest = Rest::through(address, None, roots.as_deref(), &args.remote.proxy()?)?;
     Ok(rest.sign_in(handle, &password).await.context("signing in")?.credential())
 }
 

@@ -30,7 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 pub(crate) async fn run(args: DoctorArgs) -> Result<ExitCode> {
     let address = args.remote.address()?;
-    let dialer = Dialer::new(address.clone(), args.remote.extra_roots()?.as_deref())?;
+    let proxy = args.remote.proxy()?.for_server(&address)?;
+    let dialer = Dialer::new(address.clone(), args.remote.extra_roots()?.as_deref())?.through(proxy);
     let mut probe = Probe::new(dialer, args.remote.token.clone());
     let mut report = Report::new(address.to_string());
     let printer = Printer { json: args.json };

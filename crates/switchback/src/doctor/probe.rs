@@ -81,6 +81,9 @@ impl Probe {
         let (lookup, tcp) = (dialed.lookup.as_millis(), dialed.tcp.as_millis());
         let detail = format!("{} (name {lookup} ms, connection {tcp} ms)", dialed.peer);
         let mut checks = vec![Check::ok("name and TCP", dialed.lookup + dialed.tcp, detail)];
+        if let Some(proxy) = self.dialer.proxy() {
+            checks.push(Check::ok("proxy", Duration::ZERO, format!("going by {proxy}")));
+        }
         if let Some(tls) = dialed.tls {
             checks.push(Check::ok("TLS", tls.handshake, tls.version));
         }
@@ -170,9 +173,15 @@ impl Probe {
 }
 
 /// Sends a request over a connection of its own and waits for the head.
-pub(super) async fn send(dialer: &Dialer, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
+pub(super) async fn send(dialer: &Dialer, mut request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
     let exchange = async {
-        let connected = dialer.dial(Alpn::Http1).await.map_err(NoAnswer::Dial)?;
+        let connected = if request.headers().contains_key(header::UPGRADE) {
+            dialer.tunnel().await
+        } else {
+            dialer.name_server_to_proxy(&mut request);
+            dialer.dial(Alpn::Http1).await
+        };
+        let connected = connected.map_err(NoAnswer::Dial)?;
         let handshake = http1::handshake(TokioIo::new(connected.stream)).await;
         let (mut sender, connection) = handshake.map_err(NoAnswer::Cut)?;
         // Ends with the body; an error shows in the body, too.
@@ -219,19 +228,9 @@ fn not_connected(error: &DialError, took: Duration) -> Check {
     match error {
         DialError::Tls { .. } => Check::failed("TLS", took, error.to_string()).because(Trouble::Certificate),
         DialError::Lookup { .. } | DialError::Tcp { .. } => {
-            Check::failed("name and TCP", took, format!("{error}{}", proxy_hint()))
+            Check::failed("name and TCP", took, error.to_string())
         }
-    }
-}
-
-/// This program asks no proxy; where one is set, that may be why.
-fn proxy_hint() -> &'static str {
-    let variables = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if variables.into_iter().any(is_set) {
-        "; a proxy is set in the environment: browsers may go by it, this program connects directly"
-    } else {
-        ""
+        DialError::Tunnel { .. } => Check::failed("proxy", took, error.to_string()),
     }
 }
 
