@@ -94,8 +94,8 @@ async fn prepare(plan: &Plan) -> (Site, Vec<Person>, Vec<String>) {
         let made =
             exchange(server.address, PATIENCE, ("POST", "/api/v1/rooms"), &owner, &body).await.unwrap().1;
         for person in &people[1..] {
-            let path = format!("/api/v1/rooms/{}/join", made["id"].as_str().unwrap());
-            let line = ("POST", path.as_str());
+            let path = format!("/api/v1/rooms/{}/members/me", made["id"].as_str().unwrap());
+            let line = ("PUT", path.as_str());
             let (head, answer) = exchange(server.address, PATIENCE, line, &person.token, "").await.unwrap();
             assert!(head.status < 300, "{answer}");
         }

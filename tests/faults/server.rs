@@ -7,11 +7,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
 use crate::disk::{Disk, Kind};
-use crate::{PATIENCE, until};
+use crate::until;
 
 /// Names another binary to test.
 const BINARY: &str = "SWITCHBACK_BINARY";
@@ -72,19 +72,19 @@ impl Server {
             command.env("FAKETIME_DONT_RESET", "1");
         }
         let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let listens = async {
-            loop {
-                let line = lines.next_line().await.unwrap();
-                let line = line.unwrap_or_else(|| panic!("it ended: {}", self.last_words()));
-                if let Some((_, url)) = line.split_once("listening on http://") {
-                    return url.split([' ', '"']).next().unwrap().parse().unwrap();
-                }
-            }
-        };
-        self.address = tokio::time::timeout(PATIENCE, listens).await.unwrap();
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let before = usize::try_from(log.metadata().unwrap().len()).unwrap();
+        let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let mut address = None;
+        until("the server listens", async || {
+            assert!(child.try_wait().unwrap().is_none(), "it ended: {}", self.last_words());
+            let said = std::fs::read(self.log()).unwrap();
+            let said = String::from_utf8_lossy(&said[before..]).into_owned();
+            let url = said.split_once("listening on http://").map(|(_, url)| url);
+            address = url.and_then(|url| url.split([' ', '"', '\n']).next()?.parse().ok());
+            address.is_some()
+        })
+        .await;
+        self.address = address.unwrap();
         self.child = Some(child);
     }
 
@@ -135,7 +135,7 @@ impl Server {
     pub(crate) async fn admin(&self, args: &[&str], input: &str) -> String {
         let mut command = switchback();
         command.arg("admin").arg(args[0]).arg("--data-dir").arg(self.data_dir()).args(&args[1..]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(input.as_bytes()).await.unwrap();

@@ -109,6 +109,9 @@ impl Wire {
             return self.take(length.parse().map_err(|_| broken("no length"))?).await;
         }
         let mut body = Vec::new();
+        if head.header("transfer-encoding").is_none() {
+            return Ok(body);
+        }
         while let Some(chunk) = self.chunk().await? {
             body.extend(chunk);
         }
