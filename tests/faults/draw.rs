@@ -5,7 +5,7 @@ use crate::plan::{Act, ClientPlan, Fault, FaultPlan, Plan, Step, Way};
 use crate::rng::Rng;
 
 /// Between two steps of a client, in milliseconds.
-const PACE_MS: (u64, u64) = (150, 650);
+const PACE_MS: (u64, u64) = (250, 1_050);
 /// People of a workspace.
 pub(crate) const PEOPLE: usize = 3;
 /// Rooms that everybody is in.

@@ -22,7 +22,7 @@ const SMALL_BUFFER_BYTES: u32 = 4_096;
 const PIECE_BYTES: usize = 4_096;
 /// A bad phone network: bytes a second, latency and how much it varies, and pauses.
 const PHONE: Pace = Pace {
-    piece_bytes: 800,
+    piece_bytes: 4_096,
     bytes_s: 8_000,
     latency_ms: 300,
     jitter_ms: 200,

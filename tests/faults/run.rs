@@ -42,11 +42,15 @@ struct Person {
 
 pub(crate) async fn run(plan: &Plan) -> Outcome {
     let (mut site, people, rooms) = prepare(plan).await;
+    // Before anybody says anything: what a client has not been told since, it need not know.
+    let mut begun = Vec::new();
+    for client in &plan.clients {
+        begun.push(get(&site.server, &people[client.person].token, "/api/v1/snapshot").await);
+    }
     let began = Instant::now();
     let mut devices = Vec::new();
-    for (number, client) in plan.clients.iter().enumerate() {
+    for (number, (client, begun)) in plan.clients.iter().zip(begun).enumerate() {
         let person = &people[client.person];
-        let begun = get(&site.server, &person.token, "/api/v1/snapshot").await;
         let seat = Seat {
             name: format!("{} {number}", HANDLES[client.person]),
             emoji: EMOJI[number],
@@ -108,7 +112,7 @@ async fn prepare(plan: &Plan) -> (Site, Vec<Person>, Vec<String>) {
     for _ in &plan.clients {
         links.push(Link::to(server.address).await);
     }
-    (Site { server, links, token: owner, room: rooms[0].clone() }, people, rooms)
+    (Site { server, links, token: owner, room: rooms[0].clone(), clock_off_s: 0 }, people, rooms)
 }
 
 /// Until every command is answered and everybody has heard the last word. Whoever does not come to
@@ -124,7 +128,16 @@ async fn rest(devices: &[Device]) {
         }
     };
     if timeout(PATIENCE, answered).await.is_err() {
-        eprintln!("not everybody came to rest");
+        for device in devices {
+            let record = device.record();
+            let open: Vec<String> = record
+                .given
+                .iter()
+                .filter(|given| !given.settled())
+                .map(|given| given.command.to_string())
+                .collect();
+            eprintln!("{} has heard {}, unanswered {open:?}", record.name, device.heard());
+        }
     }
 }
 

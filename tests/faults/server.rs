@@ -119,8 +119,19 @@ impl Server {
         status.rsplit_once(") ").unwrap().1.chars().next().unwrap()
     }
 
+    /// How many are open.
     pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+        self.open().count()
+    }
+
+    /// No descriptor from here on is open.
+    pub(crate) fn first_free_descriptor(&self) -> usize {
+        self.open().max().unwrap_or_default() + 1
+    }
+
+    fn open(&self) -> impl Iterator<Item = usize> {
+        let listed = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        listed.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
     }
 
     /// How far its clock is off from now on.

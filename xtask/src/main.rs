@@ -12,7 +12,7 @@ mod tools;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use runner::Outcome;
 use steps::Step;
@@ -23,6 +23,8 @@ cargo xtask <task>
   test [--only STEP]...   everything that must pass, all set-up included; or only these steps
   lint                    formatting, clippy and the web client's types
   screenshots             takes the README's picture again, into docs/images/
+  faults [--seeds N]      the faults alone; or N drawn plans (SWITCHBACK_SEED: from this one on,
+                          SWITCHBACK_PLAN: this file and nothing else)
   steps                   the names of the steps
 ";
 
@@ -43,6 +45,11 @@ fn run(args: &[&str]) -> Result<Outcome> {
         ["test", rest @ ..] => Ok(runner::run(&chosen(rest)?)),
         ["lint"] => Ok(runner::run(&steps::named(&["fmt", "clippy", "web-types"])?)),
         ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
+        ["faults"] => Ok(runner::run(&steps::named(&["faults"])?)),
+        ["faults", "--seeds", seeds] => {
+            steps::draw(seeds.parse().context("--seeds takes a number")?);
+            Ok(runner::run(&steps::named(&["faults"])?))
+        }
         ["steps"] => {
             for step in steps::ALL {
                 println!("{:12} {}", step.name, step.about);

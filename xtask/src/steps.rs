@@ -5,6 +5,7 @@
 //! the binary's, never a third set, so that no dependency is compiled once more.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
 
@@ -30,10 +31,16 @@ const BINARY: &str = "SWITCHBACK_BINARY";
 /// Where the store's tests find a database server.
 const TEST_POSTGRES: &str = "SWITCHBACK_TEST_POSTGRES";
 
+/// How many plans the faults' tests draw.
+const SEEDS: &str = "SWITCHBACK_SEEDS";
+static DRAWN: OnceLock<String> = OnceLock::new();
+
 const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
 const BROWSER_TOOLS: &[Tool] =
     &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY, tools::OPENSSL];
 const PROXY_TOOLS: &[Tool] = &[tools::CC, tools::NGINX, tools::CADDY, tools::HAPROXY, tools::APACHE];
+const FAULT_TOOLS: &[Tool] =
+    &[tools::CC, tools::NODE, tools::PYTHON, tools::FAKETIME, tools::EXT4, tools::MOUNT];
 const COMPOSE_TOOLS: &[Tool] =
     &[tools::CC, tools::DOCKER, tools::DOCKER_COMPOSE, tools::DEBOOTSTRAP, tools::IPROUTE, tools::NAMESPACES];
 const PICTURE_TOOLS: &[Tool] =
@@ -94,6 +101,13 @@ pub(crate) const ALL: &[Step] = &[
         run: browser,
     },
     Step {
+        name: "faults",
+        about: "what goes wrong in a process and a network, on the release build",
+        tools: FAULT_TOOLS,
+        after: Some("release"),
+        run: faults,
+    },
+    Step {
         name: "compose",
         about: "the image and the stack, by Docker, and what its failures cost",
         tools: COMPOSE_TOOLS,
@@ -128,7 +142,7 @@ fn fmt() -> Result<()> {
 
 /// "All targets" leaves out the tests that `cargo test` leaves out.
 fn clippy() -> Result<()> {
-    for targets in [&["--all-targets"][..], &["--test", "compose", "--test", "proxies"]] {
+    for targets in [&["--all-targets"][..], &["--test", "compose", "--test", "proxies", "--test", "faults"]] {
         let args = [&["clippy", "--locked", "--workspace"], targets, &["--", "-D", "warnings"]].concat();
         run(root(), &cargo(), &args)?;
     }
@@ -193,6 +207,25 @@ fn python() -> Result<()> {
 
 fn browser() -> Result<()> {
     in_browser(&["test"])
+}
+
+/// Drawn plans instead of the usual ones, and how many.
+pub(crate) fn draw(seeds: u64) {
+    // Said once, before the steps run.
+    let _ = DRAWN.set(seeds.to_string());
+}
+
+/// Side by side: all of them wait.
+fn faults() -> Result<()> {
+    let binary = binary()?;
+    let mut args = vec!["test", "--locked", "--workspace", "--test", "faults"];
+    let mut environment = vec![(BINARY, binary.as_os_str())];
+    if let Some(seeds) = DRAWN.get() {
+        args.push("drawn_plans_hold");
+        environment.push((SEEDS, seeds.as_ref()));
+    }
+    args.extend(["--", "--nocapture"]);
+    run_with(root(), &cargo(), &args, &environment)
 }
 
 fn compose() -> Result<()> {
