@@ -212,17 +212,17 @@ fn effects(
                 .push(format!("{subject:?}: acknowledged at {ack}, where the log has something else"));
         }
     }
-    let (Some(last), 0) = (acked.last(), unsure) else { return };
+    let (Some(newest), 0) = (acked.last(), unsure) else { return };
     let Some(message) = truth.messages.iter().find(|message| message.id == subject.1) else { return };
     let stands = match (subject.0, message.deleted_seq) {
         ("message.deleted", deleted) => deleted.is_some() && message.body.is_empty(),
         (_, Some(_)) => true,
-        ("message.edited", None) => message.body == last.text("body"),
+        ("message.edited", None) => message.body == newest.text("body"),
         (_, None) => {
             let is_there = truth.reactions.iter().any(|(message, emoji, user)| {
                 (message, format!("{user} {emoji}")) == (&subject.1, subject.2.clone())
             });
-            is_there == (last.kind() == "reaction.add")
+            is_there == (newest.kind() == "reaction.add")
         }
     };
     if !stands {

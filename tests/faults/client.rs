@@ -101,7 +101,7 @@ impl Device {
     /// Posts outside of the plan; where it stands in the log.
     pub(crate) async fn last_word(&self) -> u64 {
         let shared = &self.shared;
-        let post = shared.post(0, "the last word".to_owned(), None);
+        let post = shared.post(0, "the last word", None);
         let index = shared.given(post.clone());
         shared.give(index, &post).await;
         shared.record.lock().unwrap().given[index].acks[0].seq.unwrap()
@@ -133,7 +133,7 @@ impl Shared {
         self.record.lock().unwrap().unwanted.push(what);
     }
 
-    fn post(&self, room: usize, body: String, reply_to: Option<String>) -> Value {
+    fn post(&self, room: usize, body: &str, reply_to: Option<String>) -> Value {
         let mut post = json!({"type": "message.post", "room": self.seat.rooms[room],
                               "nonce": uuid::Uuid::now_v7().to_string(), "body": body});
         if let Some(message) = reply_to {
@@ -242,12 +242,13 @@ async fn connected(shared: Arc<Shared>) {
             Way::Batch => Some(TransportPolicy::Only(Transport::Batch)),
             _ => None,
         };
-        match policy {
-            Some(policy) => ours(&shared, policy, until_changed).await,
-            None => tokio::select! {
+        if let Some(policy) = policy {
+            ours(&shared, policy, until_changed).await;
+        } else {
+            tokio::select! {
                 () = by_hand(&shared, way) => {}
                 () = until_changed => {}
-            },
+            }
         }
         shared.port.send_replace(None);
     }
@@ -289,7 +290,7 @@ async fn by_hand(shared: &Shared, way: Way) {
             let line = ("GET", "/api/v1/snapshot");
             match exchange(seat.address, SNAPSHOT, line, &seat.token, "").await {
                 Ok((head, snapshot)) if head.status == 200 => {
-                    *shared.cursor.lock().unwrap() = snapshot["cursor"].as_str().unwrap().to_owned();
+                    snapshot["cursor"].as_str().unwrap().clone_into(&mut shared.cursor.lock().unwrap());
                     shared.tell(What::Reset(snapshot));
                 }
                 _ => sleep(AGAIN).await,
@@ -318,12 +319,12 @@ async fn act_all(shared: Arc<Shared>, plan: ClientPlan, changes: mpsc::Unbounded
         match step.act {
             Act::Post { room, bytes } => {
                 let body = format!("{} number {number} {}", shared.seat.name, "x".repeat(bytes));
-                talk(&shared, shared.post(room, body, None));
+                talk(&shared, shared.post(room, &body, None));
             }
             Act::Reply { pick } => {
                 let Some((room, message)) = shared.picked(pick) else { continue };
                 let body = format!("{} answers with number {number}", shared.seat.name);
-                talk(&shared, shared.post(room, body, Some(message)));
+                talk(&shared, shared.post(room, &body, Some(message)));
             }
             Act::Resend { pick } => {
                 let index = shared.acked_post(pick).map(|(index, _)| index);

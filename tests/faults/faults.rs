@@ -25,6 +25,8 @@ const SLOW_PROBE: Duration = Duration::from_secs(30);
 const DESCRIPTORS_LEFT: usize = 1;
 /// Between two attempts to use up what is left.
 const HOG_EVERY: Duration = Duration::from_millis(20);
+/// Connections that say nothing: more than there are descriptors for.
+const HOGS: usize = 40;
 /// What a jump of the clock may be off by: asking takes a while.
 const CLOCK_ERROR_S: i64 = 30;
 /// A probe's message: large enough to need space of its own.
@@ -140,18 +142,21 @@ impl Site {
         let began = Instant::now();
         let mut unanswered = 0;
         while began.elapsed() < duration {
-            for _ in 0..8 {
-                hogs.extend(TcpStream::connect(self.server.address).await);
-            }
-            if hogs.len() == 8 {
+            // Those that the server has given up are replaced.
+            hogs.retain(|hog: &TcpStream| !is_at_end(hog));
+            if hogs.is_empty() {
                 self.links.iter().for_each(Link::reset);
+            }
+            while hogs.len() < HOGS {
+                hogs.push(TcpStream::connect(self.server.address).await.unwrap());
             }
             sleep(HOG_EVERY).await;
             if self.server.descriptors() == most && !answers(self.server.address).await {
                 unanswered += 1;
             }
         }
-        assert!(unanswered > 0, "there was always a descriptor left");
+        let open = self.server.descriptors();
+        assert!(unanswered > 0, "there was always a descriptor left: {open} of {most} are open");
         drop(hogs);
         run("prlimit", &[&pid, &format!("--nofile={soft}:")]).await;
         until("it answers", async || answers(self.server.address).await).await;
@@ -252,6 +257,10 @@ impl Site {
         let answer = exchange(self.server.address, SLOW_PROBE, line, &self.token, &post.to_string()).await;
         answer.map_or(Value::Null, |(_, body)| body)
     }
+}
+
+fn is_at_end(stream: &TcpStream) -> bool {
+    !matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
 fn ms(ms: u64) -> Duration {

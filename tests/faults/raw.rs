@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
@@ -109,14 +109,17 @@ async fn websocket(
     let (socket, _) = timeout(OPEN, opening).await??;
     let (mut to, mut from) = socket.split();
     ready(port.clone());
+    // Only what comes counts as life: whoever goes on sending would never notice.
+    let mut heard = Instant::now();
     loop {
         tokio::select! {
             command = commands.recv() => {
                 let Some(command) = command else { return Ok(()) };
                 timeout(WATCHDOG, to.send(Message::text(command))).await?.map_err(Error::other)?;
             }
-            message = timeout(WATCHDOG, from.next()) => {
+            message = timeout_at(heard + WATCHDOG, from.next()) => {
                 let Some(message) = message? else { return Ok(()) };
+                heard = Instant::now();
                 let Message::Text(text) = message.map_err(Error::other)? else { continue };
                 let frame: Value = serde_json::from_str(&text).map_err(Error::other)?;
                 if frame["type"] == "ack" || frame["type"] == "error" {

@@ -1,4 +1,4 @@
-//! Chance that can be had again: the same seed, the same numbers (SplitMix64). A crate would do it as
+//! Chance that can be had again: the same seed, the same numbers (`SplitMix64`). A crate would do it as
 //! well, but its next version may draw otherwise, and then no seed of an old failure means anything.
 
 pub(crate) struct Rng(u64);

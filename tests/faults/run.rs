@@ -43,13 +43,13 @@ struct Person {
 pub(crate) async fn run(plan: &Plan) -> Outcome {
     let (mut site, people, rooms) = prepare(plan).await;
     // Before anybody says anything: what a client has not been told since, it need not know.
-    let mut begun = Vec::new();
+    let mut snapshots = Vec::new();
     for client in &plan.clients {
-        begun.push(get(&site.server, &people[client.person].token, "/api/v1/snapshot").await);
+        snapshots.push(get(&site.server, &people[client.person].token, "/api/v1/snapshot").await);
     }
     let began = Instant::now();
     let mut devices = Vec::new();
-    for (number, (client, begun)) in plan.clients.iter().zip(begun).enumerate() {
+    for (number, (client, snapshot)) in plan.clients.iter().zip(snapshots).enumerate() {
         let person = &people[client.person];
         let seat = Seat {
             name: format!("{} {number}", HANDLES[client.person]),
@@ -60,7 +60,7 @@ pub(crate) async fn run(plan: &Plan) -> Outcome {
             rooms: rooms.clone(),
             began,
         };
-        devices.push(Device::start(seat, client, begun));
+        devices.push(Device::start(seat, client, snapshot));
     }
     let mut proofs = Vec::new();
     for fault in &plan.faults {
