@@ -1,5 +1,6 @@
 //! The server under test as a process: started with a clock that can be set, stopped, killed.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -119,19 +120,12 @@ impl Server {
         status.rsplit_once(") ").unwrap().1.chars().next().unwrap()
     }
 
-    /// How many are open.
-    pub(crate) fn descriptors(&self) -> usize {
-        self.open().count()
-    }
-
-    /// No descriptor from here on is open.
-    pub(crate) fn first_free_descriptor(&self) -> usize {
-        self.open().max().unwrap_or_default() + 1
-    }
-
-    fn open(&self) -> impl Iterator<Item = usize> {
+    /// The lowest number that is not open: the next one that it is given.
+    pub(crate) fn next_descriptor(&self) -> usize {
         let listed = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
-        listed.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
+        let number = |entry: std::fs::DirEntry| entry.file_name().to_str().unwrap().parse().unwrap();
+        let open: HashSet<usize> = listed.map(|entry| number(entry.unwrap())).collect();
+        (0..).find(|number| !open.contains(number)).unwrap()
     }
 
     /// How far its clock is off from now on.
