@@ -125,7 +125,7 @@ impl Server {
         let listed = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
         let number = |entry: std::fs::DirEntry| entry.file_name().to_str().unwrap().parse().unwrap();
         let open: HashSet<usize> = listed.map(|entry| number(entry.unwrap())).collect();
-        (0..).find(|number| !open.contains(number)).unwrap()
+        (0..=open.len()).find(|number| !open.contains(number)).unwrap()
     }
 
     /// How far its clock is off from now on.
