@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
@@ -166,11 +166,17 @@ impl Site {
     async fn reset(&mut self) -> String {
         let before = self.sum(|counts| &counts.reset);
         let link = &self.links[0];
-        let opened = of(link, |counts| &counts.opened);
         let mut probe = TcpStream::connect(link.address).await.unwrap();
-        until("the probe is passed on", async || of(link, |counts| &counts.opened) > opened).await;
+        probe.write_all(b"GET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n").await.unwrap();
+        let mut buffer = [0; 4_096];
+        assert!(probe.read(&mut buffer).await.unwrap() > 0, "the probe has no connection");
         self.links.iter().for_each(Link::reset);
-        let error = probe.read(&mut [0; 1]).await.unwrap_err();
+        let error = loop {
+            match probe.read(&mut buffer).await {
+                Ok(read) => assert!(read > 0, "the connection ended in good order"),
+                Err(error) => break error,
+            }
+        };
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         until("they are counted", async || self.sum(|counts| &counts.reset) > before + 1).await;
         format!(

@@ -58,7 +58,7 @@ pub(crate) enum Weather {
 /// What has been done so far; the proof of a fault.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    pub(crate) opened: AtomicU64,
+    opened: AtomicU64,
     /// Bytes that were let through slowly.
     pub(crate) slow_bytes: AtomicU64,
     /// Bytes that were swallowed by connections given up in silence.
