@@ -63,6 +63,7 @@ impl Disk {
 
     /// The kernel meets an error in the file system, and makes it read-only.
     pub(crate) async fn break_down(&self) {
+        run("sync", &["-f", self.dir.to_str().unwrap()]).await;
         let device = run("findmnt", &["-no", "SOURCE", self.dir.to_str().unwrap()]).await;
         let name = device.trim().trim_start_matches("/dev/").to_owned();
         std::fs::write(format!("/sys/fs/ext4/{name}/trigger_fs_error"), "test").unwrap();
