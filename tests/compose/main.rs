@@ -18,6 +18,7 @@ mod record;
 #[path = "../shared/script.rs"]
 mod script;
 mod stack;
+#[path = "../shared/table.rs"]
 mod table;
 mod team;
 

@@ -36,6 +36,8 @@ cargo xtask <task>
   storm [--clients N]     a reconnect storm: everybody is cut off at once and comes back (5,000 clients)
   soak [--minutes N] [--clients N]
                           a long run: clients come and go (30 minutes, 1,000 clients)
+  faults [--seeds N]      the faults alone; or N drawn plans (SWITCHBACK_SEED: from this one on,
+                          SWITCHBACK_PLAN: this file and nothing else)
   steps                   the names of the steps
 ";
 
@@ -60,6 +62,11 @@ fn run(args: &[&str]) -> Result<Outcome> {
         ["fuzz", rest @ ..] => once(steps::FUZZ_TOOLS, || fuzz::from_args(rest)),
         ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
         [run @ ("storm" | "soak"), options @ ..] => load::long(run, options),
+        ["faults"] => Ok(runner::run(&steps::named(&["faults"])?)),
+        ["faults", "--seeds", seeds] => {
+            steps::draw(seeds.parse().context("--seeds takes a number")?);
+            Ok(runner::run(&steps::named(&["faults"])?))
+        }
         ["steps"] => {
             for step in steps::ALL {
                 println!("{:12} {}", step.name, step.about);

@@ -5,6 +5,7 @@
 //! the binary's, never a third set, so that no dependency is compiled once more.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
 
@@ -32,6 +33,10 @@ pub(crate) const BINARY: &str = "SWITCHBACK_BINARY";
 /// Where the store's tests find a database server.
 const TEST_POSTGRES: &str = "SWITCHBACK_TEST_POSTGRES";
 
+/// How many plans the faults' tests draw.
+const SEEDS: &str = "SWITCHBACK_SEEDS";
+static DRAWN: OnceLock<String> = OnceLock::new();
+
 const WEB_TOOLS: &[Tool] = &[tools::NODE, tools::NPM];
 const BROWSER_TOOLS: &[Tool] =
     &[tools::NODE, tools::NPM, tools::CHROMIUM, tools::NGINX, tools::HAPROXY, tools::OPENSSL];
@@ -47,6 +52,8 @@ const HOSTILE_TOOLS: &[Tool] = &[
     tools::NPM,
     tools::CHROMIUM,
 ];
+const FAULT_TOOLS: &[Tool] =
+    &[tools::CC, tools::NODE, tools::PYTHON, tools::FAKETIME, tools::EXT4, tools::MOUNT];
 const COMPOSE_TOOLS: &[Tool] =
     &[tools::CC, tools::DOCKER, tools::DOCKER_COMPOSE, tools::DEBOOTSTRAP, tools::IPROUTE, tools::NAMESPACES];
 pub(crate) const CONFORMANCE_TOOLS: &[Tool] = &[tools::CC, tools::PYTHON_FOR_CASES, tools::VENV];
@@ -130,6 +137,13 @@ pub(crate) const ALL: &[Step] = &[
         run: load::small,
     },
     Step {
+        name: "faults",
+        about: "what goes wrong in a process and a network, on the release build",
+        tools: FAULT_TOOLS,
+        after: Some("release"),
+        run: faults,
+    },
+    Step {
         name: "compose",
         about: "the image and the stack, by Docker, and what its failures cost",
         tools: COMPOSE_TOOLS,
@@ -164,8 +178,9 @@ fn fmt() -> Result<()> {
 
 /// "All targets" leaves out the tests that `cargo test` leaves out.
 fn clippy() -> Result<()> {
-    for targets in [&["--all-targets"][..], &["--test", "compose", "--test", "proxies", "--test", "hostile"]]
-    {
+    let by_name =
+        ["--test", "compose", "--test", "proxies", "--test", "hostile", "--test", "faults"];
+    for targets in [&["--all-targets"][..], &by_name] {
         let args = [&["clippy", "--locked", "--workspace"], targets, &["--", "-D", "warnings"]].concat();
         run(root(), &cargo(), &args)?;
     }
@@ -243,6 +258,25 @@ fn python() -> Result<()> {
 
 fn browser() -> Result<()> {
     in_browser(&["test"])
+}
+
+/// Drawn plans instead of the usual ones, and how many.
+pub(crate) fn draw(seeds: u64) {
+    // Said once, before the steps run.
+    let _ = DRAWN.set(seeds.to_string());
+}
+
+/// Side by side: all of them wait.
+fn faults() -> Result<()> {
+    let binary = binary()?;
+    let mut args = vec!["test", "--locked", "--workspace", "--test", "faults"];
+    let mut environment = vec![(BINARY, binary.as_os_str())];
+    if let Some(seeds) = DRAWN.get() {
+        args.push("drawn_plans_hold");
+        environment.push((SEEDS, seeds.as_ref()));
+    }
+    args.extend(["--", "--nocapture"]);
+    run_with(root(), &cargo(), &args, &environment)
 }
 
 fn compose() -> Result<()> {

@@ -197,3 +197,24 @@ pub(crate) const NAMESPACES: Tool = Tool {
     least: ANY,
     source: Source::Debian(&["util-linux"]),
 };
+/// The library that shows a process another clock; the program alone says that it is there.
+pub(crate) const FAKETIME: Tool = Tool {
+    name: "faketime",
+    probe: Probe::Prints("sh", &["-c", "ls /usr/lib/*/faketime/libfaketime.so.1"]),
+    least: ANY,
+    source: Source::Debian(&["faketime"]),
+};
+/// Makes and mends a disk for a test.
+pub(crate) const EXT4: Tool = Tool {
+    name: "ext4 tools",
+    probe: Probe::Prints("sh", &["-c", "command -v mke2fs && command -v e2fsck"]),
+    least: ANY,
+    source: Source::Debian(&["e2fsprogs"]),
+};
+/// Mounts it, and limits what a process may open.
+pub(crate) const MOUNT: Tool = Tool {
+    name: "mount",
+    probe: Probe::Prints("sh", &["-c", "command -v mount && command -v findmnt && command -v prlimit"]),
+    least: ANY,
+    source: Source::Debian(&["mount", "util-linux"]),
+};
