@@ -39,7 +39,7 @@ async fn no_failure_in_a_cluster_loses_or_doubles_a_message() {
     crowd.endure("cut a node off the load balancer", async || faults::cut_off_front(&stack).await).await;
     crowd.endure("rolling restart of both nodes", async || faults::rolling_restart(&stack).await).await;
     let (rows, complaints) = crowd.disperse();
-    println!("{}", Table(rows));
+    Table(rows).publish("cluster");
     assert!(complaints.is_empty(), "{}\n{}", complaints.join("\n"), last_words(&stack).await);
     stack.down().await;
 }

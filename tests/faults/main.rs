@@ -28,7 +28,7 @@ mod table;
 mod truth;
 mod wire;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,11 +152,7 @@ async fn every_fault_loses_nothing_and_doubles_nothing() {
             Err(complaint) => complaints.push(complaint),
         }
     }
-    let table = Table(rows).to_string();
-    println!("{table}");
-    if let Some(dir) = std::env::var_os("SWITCHBACK_TABLES") {
-        std::fs::write(Path::new(&dir).join("faults.md"), table).unwrap();
-    }
+    Table(rows).publish("faults");
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 

@@ -17,6 +17,16 @@ pub(crate) struct Row {
 
 pub(crate) struct Table(pub(crate) Vec<Row>);
 
+impl Table {
+    /// Prints it, and keeps it for docs/DELIVERY.md where `SWITCHBACK_TABLES` says.
+    pub(crate) fn publish(&self, name: &str) {
+        println!("{self}");
+        if let Some(dir) = std::env::var_os("SWITCHBACK_TABLES") {
+            std::fs::write(std::path::Path::new(&dir).join(format!("{name}.md")), self.to_string()).unwrap();
+        }
+    }
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nlongest silence of any client, in seconds, while everybody posts all the time\n")?;

@@ -6,19 +6,54 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::process::{root, target};
+use crate::process::{root, run_command, target};
+use crate::tables::TABLES;
 
-/// The directory for tables, in the environment of the suites.
-pub(crate) const TABLES: &str = "SWITCHBACK_TABLES";
+/// The suites, and the task of each that makes its table.
+const SUITES: &[(&str, &[&str])] = &[
+    ("simulation", &["simulate"]),
+    ("faults", &["faults"]),
+    ("hostile", &["test", "--only", "hostile"]),
+    ("storm", &["storm"]),
+    ("soak", &["soak"]),
+    ("cluster", &["test", "--only", "compose"]),
+    ("conformance", &["conformance"]),
+    ("fuzzing", &["fuzz"]),
+];
 
 const PAGE: &str = "docs/DELIVERY.md";
 const END: &str = "<!-- end -->";
 
+/// Runs these suites, or all, and puts their tables into the page. A suite that fails keeps the others'
+/// tables from nobody, and its own failure is the end of the task.
+pub(crate) fn renew(chosen: &[&str]) -> Result<()> {
+    if let Some(unknown) = chosen.iter().find(|name| SUITES.iter().all(|(suite, _)| suite != *name)) {
+        let known: Vec<&str> = SUITES.iter().map(|(suite, _)| *suite).collect();
+        bail!("there is no suite \"{unknown}\"; there are {}", known.join(", "));
+    }
+    let tables = fresh_tables()?;
+    let mut failed = Vec::new();
+    for (suite, task) in SUITES {
+        if !chosen.is_empty() && !chosen.contains(suite) {
+            continue;
+        }
+        let xtask = std::env::current_exe().context("cannot find this program")?;
+        if let Err(error) =
+            run_command(Command::new(xtask).args(*task).current_dir(root()).env(TABLES, &tables))
+        {
+            failed.push(format!("{suite}: {error:#}"));
+        }
+    }
+    renew_page(&tables)?;
+    if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("\n")) }
+}
+
 /// Where the suites write, empty.
-pub(crate) fn fresh_tables() -> Result<PathBuf> {
+fn fresh_tables() -> Result<PathBuf> {
     let dir = target().join("tables");
     if dir.exists() {
         fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
@@ -28,7 +63,7 @@ pub(crate) fn fresh_tables() -> Result<PathBuf> {
 }
 
 /// Puts every table that was written into the page.
-pub(crate) fn renew_page(tables: &Path) -> Result<()> {
+fn renew_page(tables: &Path) -> Result<()> {
     let path = root().join(PAGE);
     let mut page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
     for entry in fs::read_dir(tables)? {
@@ -62,7 +97,8 @@ mod tests {
     #[test]
     fn a_table_replaces_the_one_of_its_name() {
         let page = with_table(PAGE, "one", "| new |\n").ok();
-        let expected = "# A\n<!-- table one -->\n| new |\n<!-- end -->\nB\n<!-- table two -->\n<!-- end -->\n";
+        let expected =
+            "# A\n<!-- table one -->\n| new |\n<!-- end -->\nB\n<!-- table two -->\n<!-- end -->\n";
         assert_eq!(page.as_deref(), Some(expected));
     }
 

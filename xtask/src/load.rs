@@ -1,7 +1,7 @@
 //! The load program of tests/load: whole by its own task, small among the tests, with the same code
 //! and the same checks.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -32,7 +32,7 @@ pub(crate) fn long(which: &str, options: &[&str]) -> Result<Outcome> {
 
 /// Built together with the product's binary: alone it would have other features, and what both
 /// depend on would be compiled once more.
-fn load(binary: &PathBuf, args: &[&str]) -> Result<()> {
+fn load(binary: &Path, args: &[&str]) -> Result<()> {
     let build = ["build", "--locked", "--release", "-p", "switchback", "-p", "switchback-load"];
     run(root(), &cargo(), &build)?;
     let program = process::target().join("release/switchback-load");

@@ -5,6 +5,7 @@
 
 mod compose;
 mod conformance;
+mod delivery;
 mod fuzz;
 mod load;
 mod machine;
@@ -38,6 +39,7 @@ cargo xtask <task>
                           a long run: clients come and go (30 minutes, 1,000 clients)
   faults [--seeds N]      the faults alone; or N drawn plans (SWITCHBACK_SEED: from this one on,
                           SWITCHBACK_PLAN: this file and nothing else)
+  delivery [SUITE]...     makes the tables of docs/DELIVERY.md again, or only these; about an hour in all
   steps                   the names of the steps
 ";
 
@@ -66,6 +68,10 @@ fn run(args: &[&str]) -> Result<Outcome> {
         ["faults", "--seeds", seeds] => {
             steps::draw(seeds.parse().context("--seeds takes a number")?);
             Ok(runner::run(&steps::named(&["faults"])?))
+        }
+        ["delivery", suites @ ..] => {
+            delivery::renew(suites)?;
+            Ok(Outcome::Passed)
         }
         ["steps"] => {
             for step in steps::ALL {

@@ -178,8 +178,7 @@ fn fmt() -> Result<()> {
 
 /// "All targets" leaves out the tests that `cargo test` leaves out.
 fn clippy() -> Result<()> {
-    let by_name =
-        ["--test", "compose", "--test", "proxies", "--test", "hostile", "--test", "faults"];
+    let by_name = ["--test", "compose", "--test", "proxies", "--test", "hostile", "--test", "faults"];
     for targets in [&["--all-targets"][..], &by_name] {
         let args = [&["clippy", "--locked", "--workspace"], targets, &["--", "-D", "warnings"]].concat();
         run(root(), &cargo(), &args)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 /// Names the folder that tables are written to.
-const TABLES: &str = "SWITCHBACK_TABLES";
+pub(crate) const TABLES: &str = "SWITCHBACK_TABLES";
 
 /// A Markdown table.
 pub(crate) fn markdown(head: &[&str], rows: &[Vec<String>]) -> String {
