@@ -89,21 +89,31 @@ pub(crate) fn perhaps_renamed(new: NewMessage) -> NewMessage {
     new
 }
 
-/// Held while the database is asked.
+/// Held while the database is asked. Where nothing is scheduled it may end on another thread than it
+/// began on, and is not counted.
 #[derive(Debug)]
-pub(crate) struct Turn(());
+pub(crate) struct Turn {
+    counted: bool,
+}
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        STATE.with(|state| state.under_way.set(state.under_way.get() - 1));
+        if self.counted {
+            STATE.with(|state| state.under_way.set(state.under_way.get() - 1));
+        }
     }
 }
 
 /// The turn at the database.
 pub(crate) async fn turn() -> Turn {
     granted().await;
-    STATE.with(|state| state.under_way.set(state.under_way.get() + 1));
-    Turn(())
+    STATE.with(|state| {
+        let counted = state.scheduled.get();
+        if counted {
+            state.under_way.set(state.under_way.get() + 1);
+        }
+        Turn { counted }
+    })
 }
 
 /// The database's answer arrives.
