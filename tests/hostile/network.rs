@@ -48,6 +48,17 @@ pub(crate) enum From {
     Nobody,
 }
 
+impl Evidence {
+    /// Whether there must be some after a round of this client.
+    pub(crate) fn is_due(&self, client: &str) -> bool {
+        match self.from {
+            From::Both => true,
+            From::Browser => client == "web",
+            From::Nobody => false,
+        }
+    }
+}
+
 const fn lines(what: &'static str, words: &'static [&'static str]) -> Evidence {
     Evidence { what, count: Count::Lines(words), from: From::Both }
 }

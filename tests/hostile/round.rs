@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
 
-use crate::network::{self, From, Standing};
+use crate::network::{self, Standing};
 use crate::record::{PARTNER, Record, Verdict, judge};
 use crate::site::Site;
 use crate::talker::say;
@@ -26,6 +26,8 @@ const PORTAL_AFTER: Duration = Duration::from_secs(1);
 const PORTAL_SHUT: Duration = Duration::from_secs(5);
 /// When all is said, everything has come within this time.
 const SETTLES: Duration = Duration::from_mins(1);
+/// How long a program may take to log what it did.
+const LOGGED: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
 /// The same kind of client, once behind each network.
@@ -84,7 +86,7 @@ pub(crate) async fn run<C: Clients>(
     let records = clients.finish(&stored).await;
     // What the clients had under way at the end has come by now.
     let stored = join_all(rooms.iter().map(|room| site.stored(*room))).await;
-    let seen = evidence(&networks, &before).await;
+    let seen = evidence(name, &networks, &before).await;
     let judged =
         records.iter().zip(&stored).zip(&told).map(|((record, stored), told)| judge(record, stored, told));
     let outcomes: Vec<Outcome> = judged.zip(seen).map(|(verdict, seen)| Outcome { verdict, seen }).collect();
@@ -125,9 +127,10 @@ async fn settled(site: &Site, rooms: &[RoomId], told: &[Vec<String>]) -> Vec<Vec
     stored
 }
 
-/// How often each evidence was seen in this round. A program may log a moment later.
-async fn evidence(networks: &[Standing], before: &[Vec<u64>]) -> Vec<Vec<u64>> {
-    let deadline = Instant::now() + SETTLES / 4;
+/// How often each evidence was seen in this round. A program may log a moment later: some find out that
+/// somebody has left when they next write to them, which is a heartbeat later.
+async fn evidence(client: &str, networks: &[Standing], before: &[Vec<u64>]) -> Vec<Vec<u64>> {
+    let deadline = Instant::now() + LOGGED;
     loop {
         let seen: Vec<Vec<u64>> = counts(networks)
             .iter()
@@ -135,7 +138,7 @@ async fn evidence(networks: &[Standing], before: &[Vec<u64>]) -> Vec<Vec<u64>> {
             .map(|(now, before)| now.iter().zip(before).map(|(now, before)| now - before).collect())
             .collect();
         let complete = network::ALL.iter().zip(&seen).all(|(network, seen)| {
-            network.evidence.iter().zip(seen).all(|(evidence, seen)| evidence.from != From::Both || *seen > 0)
+            network.evidence.iter().zip(seen).all(|(evidence, seen)| !evidence.is_due(client) || *seen > 0)
         });
         if complete || Instant::now() > deadline {
             return seen;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::network::{ALL, From};
+use crate::network::ALL;
 use crate::record::Verdict;
 use crate::round::Outcome;
 
@@ -29,12 +29,7 @@ impl Table {
                     complain(format!("ended on {ended_on}, not on {:?}", network.ends_on));
                 }
                 for (evidence, seen) in network.evidence.iter().zip(&outcome.seen) {
-                    let wanted = match evidence.from {
-                        From::Both => true,
-                        From::Browser => client == "web",
-                        From::Nobody => false,
-                    };
-                    if wanted && *seen == 0 {
+                    if evidence.is_due(client) && *seen == 0 {
                         complain(format!("it was not hostile: 0 {}", evidence.what));
                     }
                 }

@@ -24,17 +24,17 @@ mod world;
 use seeds::Off;
 
 /// Runs in which a guard that is switched off must have been noticed.
-const SOON: u64 = 500;
+const SOON: u64 = 100;
 /// Runs that are made twice.
 const TWICE: u64 = 10;
 
 #[test]
-fn every_promise_holds_and_every_guard_is_missed() {
+fn every_promise_holds_and_a_missing_guard_is_noticed() {
     if let Some(seed) = seeds::chosen() {
         return seeds::show(seed);
     }
     let done = seeds::all();
-    let caught = Off::ALL.map(|off| (off, seeds::first_caught(off, SOON)));
+    let caught = Off::NOTICED.map(|off| (off, seeds::first_caught(off, SOON)));
     table::write(&done, &caught);
     assert!(done.failed.is_none(), "{}", done.failed.unwrap_or_default());
     for (off, outcome) in caught {

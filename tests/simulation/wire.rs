@@ -57,6 +57,8 @@ impl Way {
             };
             self.arrived.extend(&next[..part]);
         }
+        // What follows a piece that was cut short never arrives.
+        self.flying.clear();
         self.broken = true;
         self.wake();
     }

@@ -8,6 +8,8 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use switchback_core::Nonce;
@@ -16,24 +18,24 @@ use crate::NewMessage;
 use crate::tx::new_id;
 
 thread_local! {
-    static STATE: State = const { State::new() };
+    static STATE: State = State::new();
 }
 
 struct State {
     scheduled: Cell<bool>,
     granted: Cell<bool>,
     waiting: Cell<bool>,
-    under_way: Cell<usize>,
+    under_way: Arc<AtomicUsize>,
     nonces_off: Cell<bool>,
 }
 
 impl State {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self {
             scheduled: Cell::new(false),
             granted: Cell::new(false),
             waiting: Cell::new(false),
-            under_way: Cell::new(0),
+            under_way: Arc::default(),
             nonces_off: Cell::new(false),
         }
     }
@@ -68,7 +70,7 @@ pub fn was_waiting() -> bool {
 
 /// Operations that the database is working on.
 pub fn under_way() -> usize {
-    STATE.with(|state| state.under_way.get())
+    STATE.with(|state| state.under_way.load(Ordering::Relaxed))
 }
 
 /// Several stores of this process are nodes of one workspace.
@@ -90,30 +92,24 @@ pub(crate) fn perhaps_renamed(new: NewMessage) -> NewMessage {
 }
 
 /// Held while the database is asked. Where nothing is scheduled it may end on another thread than it
-/// began on, and is not counted.
+/// began on; it counts where it began.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    counted: bool,
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if self.counted {
-            STATE.with(|state| state.under_way.set(state.under_way.get() - 1));
-        }
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// The turn at the database.
 pub(crate) async fn turn() -> Turn {
     granted().await;
-    STATE.with(|state| {
-        let counted = state.scheduled.get();
-        if counted {
-            state.under_way.set(state.under_way.get() + 1);
-        }
-        Turn { counted }
-    })
+    let under_way = STATE.with(|state| Arc::clone(&state.under_way));
+    under_way.fetch_add(1, Ordering::Relaxed);
+    Turn { under_way }
 }
 
 /// The database's answer arrives.
