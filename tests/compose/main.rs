@@ -14,6 +14,8 @@ mod faults;
 #[expect(dead_code, reason = "the tests of the API use more of it")]
 mod http;
 mod profiles;
+#[path = "../shared/publish.rs"]
+mod publish;
 mod record;
 #[path = "../shared/script.rs"]
 mod script;

@@ -17,6 +17,8 @@ mod draw;
 mod faults;
 mod link;
 mod plan;
+#[path = "../shared/publish.rs"]
+mod publish;
 mod raw;
 mod record;
 mod reducer;

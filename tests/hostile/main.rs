@@ -19,14 +19,14 @@ mod kit;
 mod middlebox;
 mod network;
 mod program;
+#[path = "../shared/publish.rs"]
+mod publish;
 mod record;
 mod round;
 mod rust;
 mod site;
 mod table;
 mod talker;
-
-use std::path::PathBuf;
 
 use browser::Browser;
 use rust::RustClients;
@@ -40,9 +40,7 @@ async fn both_clients_get_through_every_hostile_network() {
     let web = round::run(&site, browser::ROUND, Browser::start).await;
     let table = Table { rust, web };
     println!("\n{table}");
-    if let Some(directory) = std::env::var_os("SWITCHBACK_TABLES") {
-        std::fs::write(PathBuf::from(directory).join("hostile.md"), table.to_string()).unwrap();
-    }
+    publish::publish("hostile.md", &table.to_string()).unwrap();
     let complaints = table.complaints();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

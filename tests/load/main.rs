@@ -10,6 +10,8 @@ mod lean;
 mod limits;
 mod line;
 mod posts;
+#[path = "../shared/publish.rs"]
+mod publish;
 mod real;
 mod record;
 mod report;

@@ -1,13 +1,12 @@
 //! What a person reads: lines while it runs, tables at the end.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// Names the directory that tables are written to.
-const TABLES: &str = "SWITCHBACK_TABLES";
+use crate::publish::publish;
+
 /// Between two lines about a run that goes on.
 pub(crate) const TELL_EVERY: Duration = Duration::from_secs(30);
 
@@ -22,12 +21,5 @@ pub(crate) fn table(name: &str, head: &[&str], rows: impl IntoIterator<Item = Ve
         let _ = writeln!(text, "| {} |", row.join(" | "));
     }
     tell(&format!("\n{text}"));
-    file(&format!("{name}.md"), &text)
-}
-
-/// Writes a file where tables are wanted.
-pub(crate) fn file(name: &str, text: &str) -> Result<()> {
-    let Some(dir) = std::env::var_os(TABLES).map(PathBuf::from) else { return Ok(()) };
-    std::fs::create_dir_all(&dir)?;
-    std::fs::write(dir.join(name), text).with_context(|| format!("cannot write {name}"))
+    publish(&format!("{name}.md"), &text).with_context(|| format!("cannot write the table {name}"))
 }

@@ -20,6 +20,7 @@ use crate::http::Http;
 use crate::lean::Lean;
 use crate::limits;
 use crate::posts::{self, Ledger, Voice};
+use crate::publish::publish;
 use crate::real::Real;
 use crate::record::Record;
 use crate::report::{self, tell};
@@ -395,7 +396,7 @@ fn conclude(
         ("warnings and errors in the server's log".to_owned(), server.complaints().len().to_string()),
     ];
     report::table("soak", &["", ""], rows.iter().map(|(what, how)| vec![what.clone(), how.clone()]))?;
-    report::file("soak.svg", &samples::svg(samples, warm))?;
+    publish("soak.svg", &samples::svg(samples, warm))?;
     server.complaints().iter().take(10).for_each(|line| tell(line));
     ensure!(verdict.is_clean(), "{verdict}");
     let is_long = lasting >= SLOPE_NEEDS;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::publish::publish;
+
 /// One failure.
 pub(crate) struct Row {
     pub(crate) fault: &'static str,
@@ -21,9 +23,7 @@ impl Table {
     /// Prints it, and keeps it for docs/DELIVERY.md where `SWITCHBACK_TABLES` says.
     pub(crate) fn publish(&self, name: &str) {
         println!("{self}");
-        if let Some(dir) = std::env::var_os("SWITCHBACK_TABLES") {
-            std::fs::write(std::path::Path::new(&dir).join(format!("{name}.md")), self.to_string()).unwrap();
-        }
+        publish(&format!("{name}.md"), &self.to_string()).unwrap();
     }
 }
 

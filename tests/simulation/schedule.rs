@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, ThreadId};
 
 use switchback_storage::simulation as database;
 
@@ -32,15 +33,26 @@ struct Task {
 }
 
 /// Whether the task was woken since it was last polled. One per poll: what wakes an older one is of no
-/// account, so that stray wake-ups from the database's threads decide nothing.
+/// account. A wake-up from another thread is the database's: it is followed up while an operation is
+/// under way, and decides nothing afterwards, because when it comes is the machine's choice.
 struct Flag {
     woken: AtomicBool,
     root: Waker,
+    home: ThreadId,
+}
+
+impl Flag {
+    fn new(woken: bool, root: &Waker) -> Arc<Self> {
+        let home = thread::current().id();
+        Arc::new(Self { woken: AtomicBool::new(woken), root: root.clone(), home })
+    }
 }
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::SeqCst);
+        if thread::current().id() == self.home {
+            self.woken.store(true, Ordering::SeqCst);
+        }
         self.root.wake_by_ref();
     }
 }
@@ -57,7 +69,7 @@ impl Schedule {
     }
 
     pub(crate) fn spawn(&mut self, owner: Owner, name: String, work: Work) {
-        let flag = Arc::new(Flag { woken: AtomicBool::new(true), root: Waker::noop().clone() });
+        let flag = Flag::new(true, Waker::noop());
         // What the seed decides must not depend on how much tokio lets a task do in one go.
         let work = Box::pin(tokio::task::unconstrained(work));
         self.last += 1;
@@ -78,7 +90,7 @@ impl Schedule {
             database::grant();
         }
         let done = poll_fn(|root| {
-            task.flag = Arc::new(Flag { woken: AtomicBool::new(false), root: root.waker().clone() });
+            task.flag = Flag::new(false, root.waker());
             let waker = Waker::from(Arc::clone(&task.flag));
             let polled = task.work.as_mut().poll(&mut Context::from_waker(&waker));
             task.waits_for_turn = database::was_waiting();

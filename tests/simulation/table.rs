@@ -1,21 +1,16 @@
 //! The runs as a table for the page on delivery.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
+use crate::publish::publish;
 use crate::seeds::{Done, Off};
 use crate::world::Outcome;
-
-/// Where tables are gathered.
-const TABLES: &str = "SWITCHBACK_TABLES";
 
 /// Prints it, and writes it where tables are gathered.
 pub(crate) fn write(done: &Done, caught: &[(Off, Option<Outcome>)]) {
     let table = table(done, caught);
     println!("{table}");
-    if let Some(tables) = std::env::var_os(TABLES) {
-        std::fs::write(PathBuf::from(tables).join("simulation.md"), table).unwrap();
-    }
+    publish("simulation.md", &table).unwrap();
 }
 
 fn table(done: &Done, caught: &[(Off, Option<Outcome>)]) -> String {

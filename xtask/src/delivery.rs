@@ -26,10 +26,11 @@ const SUITES: &[(&str, &[&str])] = &[
 ];
 
 const PAGE: &str = "docs/DELIVERY.md";
+const PLOTS: &str = "docs/images";
 const END: &str = "<!-- end -->";
 
-/// Runs these suites, or all, and puts their tables into the page. A suite that fails keeps the others'
-/// tables from nobody, and its own failure is the end of the task.
+/// Runs these suites, or all, and puts their tables into the page. The others' tables are renewed also
+/// where a suite fails; then the task fails in the end.
 pub(crate) fn renew(chosen: &[&str]) -> Result<()> {
     if let Some(unknown) = chosen.iter().find(|name| SUITES.iter().all(|(suite, _)| suite != *name)) {
         let known: Vec<&str> = SUITES.iter().map(|(suite, _)| *suite).collect();
@@ -62,13 +63,18 @@ fn fresh_tables() -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Puts every table that was written into the page.
+/// Puts every table that was written into the page, and every plot beside it.
 fn renew_page(tables: &Path) -> Result<()> {
     let path = root().join(PAGE);
     let mut page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
     for entry in fs::read_dir(tables)? {
         let file = entry?.path();
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if file.extension().is_some_and(|extension| extension == "svg") {
+            let plot = root().join(PLOTS).join(format!("{name}.svg"));
+            fs::copy(&file, &plot).with_context(|| format!("cannot write {}", plot.display()))?;
+            continue;
+        }
         let table = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         page = with_table(&page, &name, &table)?;
         println!("the table \"{name}\" is in {PAGE}");

@@ -1,11 +1,11 @@
 //! The tables of docs/DELIVERY.md: printed, and written to `$SWITCHBACK_TABLES` where that is set.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 
-/// Names the folder that tables are written to.
-pub(crate) const TABLES: &str = "SWITCHBACK_TABLES";
+#[path = "../../tests/shared/publish.rs"]
+mod shared;
+
+pub(crate) use shared::TABLES;
 
 /// A Markdown table.
 pub(crate) fn markdown(head: &[&str], rows: &[Vec<String>]) -> String {
@@ -19,9 +19,5 @@ pub(crate) fn markdown(head: &[&str], rows: &[Vec<String>]) -> String {
 /// Prints a table and keeps it as `name`.md.
 pub(crate) fn publish(name: &str, table: &str) -> Result<()> {
     println!("\n{table}");
-    let Some(folder) = std::env::var_os(TABLES) else { return Ok(()) };
-    let folder = Path::new(&folder);
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(folder.join(format!("{name}.md")), table))
-        .with_context(|| format!("cannot write the table {name} to {}", folder.display()))
+    shared::publish(&format!("{name}.md"), table).with_context(|| format!("cannot write the table {name}"))
 }
