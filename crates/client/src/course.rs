@@ -66,7 +66,8 @@ impl Course {
             }
             ServerFrame::Heartbeat { cursor } => self.caught_up(cursor, None),
             ServerFrame::Reset { reason, cursor } => {
-                self.position.reset(cursor);
+                // How far the rooms have come is in the snapshot that follows.
+                self.position.reset(cursor, []);
                 self.start_over(ResetCause::Server(reason), None)
             }
             ServerFrame::Ack(_) | ServerFrame::Error(_) => Next::Answered(frame),
@@ -78,7 +79,8 @@ impl Course {
 
     /// The snapshot that was owed is here; what to tell of it.
     pub fn started_over(&mut self, cause: ResetCause, snapshot: Snapshot) -> Update {
-        self.position.reset(snapshot.cursor);
+        let joined = snapshot.rooms.iter().filter(|view| view.joined);
+        self.position.reset(snapshot.cursor, joined.map(|view| (view.room.id, view.n)));
         self.owes_snapshot = None;
         Update::Reset { cause, snapshot: Box::new(snapshot) }
     }

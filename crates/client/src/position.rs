@@ -74,10 +74,11 @@ impl Position {
         !self.skipped || is_unproven()
     }
 
-    /// Everything up to there is known from elsewhere.
-    pub(crate) fn reset(&mut self, to: Cursor) {
+    /// Everything up to there is known from elsewhere, and these rooms have come that far.
+    pub(crate) fn reset(&mut self, to: Cursor, rooms: impl IntoIterator<Item = (RoomId, u64)>) {
         self.cursor = Some(to);
         self.counters.clear();
+        self.counters.extend(rooms.into_iter().take(limits::ROOMS_WATCHED));
         self.skipped = false;
     }
 
@@ -140,8 +141,19 @@ mod tests {
         position.hello(&hello("e.5"));
         assert_eq!(position.event(&posted(6, 10)), Taken::Fresh);
         assert_eq!(position.event(&posted(9, 12)), Taken::Gap);
-        position.reset(cursor("e.9"));
+        position.reset(cursor("e.9"), []);
         assert_eq!(position.event(&posted(12, 20)), Taken::Fresh);
+    }
+
+    #[test]
+    fn a_gap_before_a_rooms_first_event_after_a_snapshot_is_noticed() {
+        let mut position = Position::new(Some(cursor("e.5")));
+        position.hello(&hello("e.5"));
+        let room = posted(6, 10).room.unwrap();
+        position.reset(cursor("e.9"), [(room, 12)]);
+        assert_eq!(position.event(&posted(12, 14)), Taken::Gap);
+        position.reset(cursor("e.12"), [(room, 14)]);
+        assert_eq!(position.event(&posted(13, 15)), Taken::Fresh);
     }
 
     #[test]
@@ -152,7 +164,7 @@ mod tests {
         position.hello(&hello("e.12"));
         assert_eq!(position.event(&posted(13, 1)), Taken::Gap);
         position.hello(&hello("e.20"));
-        position.reset(cursor("e.20"));
+        position.reset(cursor("e.20"), []);
         assert!(position.caught_up(cursor("e.20")));
     }
 

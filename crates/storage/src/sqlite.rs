@@ -6,6 +6,7 @@
 //! mapping: an IO error under a mapped page is a signal that ends the process, an error code is
 //! not.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use sqlx::error::DatabaseError;
@@ -132,6 +133,19 @@ pub(crate) async fn schema_version(conn: &mut SqliteConnection) -> Result<Option
 pub(crate) async fn migrate(conn: &mut SqliteConnection) -> Result<(), OpenError> {
     migrator().run_direct(None, conn, false).await?;
     Ok(())
+}
+
+/// Makes durable what a killed server left in the WAL: a commit whose sync it did not live to see is
+/// in the database for whoever reads it now, and a post that is sent again is answered from it.
+pub(crate) async fn sync_wal(path: &Path) -> Result<(), OpenError> {
+    let wal = path.with_file_name(format!("{FILE}-wal"));
+    let synced = async { tokio::fs::File::open(&wal).await?.sync_all().await };
+    match synced.await {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(OpenError::Directory { path: wal, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes the write lock and reads the head.

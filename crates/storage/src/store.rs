@@ -81,6 +81,7 @@ impl Store {
             let _migrating = if lock.is_none() { Some(take_lock(data_dir)?) } else { None };
             sqlite::migrate(&mut conn).await?;
         }
+        sqlite::sync_wal(&path).await?;
         let readers = Readers::Sqlite(sqlite::readers(&path));
         Self::start(Conn::from(conn), readers, Origin::Sqlite(Place::of(path)), lock).await
     }
