@@ -63,7 +63,13 @@ const PICTURE_TOOLS: &[Tool] =
 
 /// Everything that must pass, quick things first.
 pub(crate) const ALL: &[Step] = &[
-    Step { name: "fmt", about: "rustfmt", tools: &[tools::RUSTFMT], after: None, run: fmt },
+    Step {
+        name: "fmt",
+        about: "rustfmt, and the fuzzers' lock file",
+        tools: &[tools::RUSTFMT],
+        after: None,
+        run: fmt,
+    },
     Step {
         name: "web-types",
         about: "the web client's types, by tsc",
@@ -173,7 +179,10 @@ pub(crate) fn named(names: &[&str]) -> Result<Vec<Step>> {
 }
 
 fn fmt() -> Result<()> {
-    run(root(), &cargo(), &["fmt", "--all", "--check"])
+    run(root(), &cargo(), &["fmt", "--all", "--check"])?;
+    run(root(), &cargo(), &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?;
+    // A workspace of its own, which no other step builds: its lock file must not fall behind.
+    run(root(), &cargo(), &["tree", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--depth", "0"])
 }
 
 /// "All targets" leaves out the tests that `cargo test` leaves out.
