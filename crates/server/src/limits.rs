@@ -72,8 +72,12 @@ pub const FLUSH_FRAMES: usize = 256;
 /// Bytes handed to a socket in one go; the one frame that crosses the line still goes.
 pub const FLUSH_BYTES: usize = 128 * 1024;
 
-/// WebSocket: the buffer a socket reads into, in bytes (allocated per connection).
-pub const WEBSOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
+/// WebSocket: what a connection keeps for the beginning of a frame, in bytes.
+pub const WEBSOCKET_READ_BUFFER_BYTES: usize = 128;
+/// WebSocket: bytes read from a socket in one go, into a buffer that a thread's connections share.
+pub const SOCKET_READ_BYTES: usize = 16 * 1024;
+/// WebSocket: messages handed to the kernel in one go.
+pub const SOCKET_WRITE_MESSAGES: usize = 64;
 /// WebSocket: bytes that wait to be written before the connection counts as broken.
 pub const WEBSOCKET_WRITE_BUFFER_BYTES: usize = 1024 * 1024;
 /// The largest message that the echo sends back, in bytes: Autobahn's largest, with room to spare.
@@ -88,6 +92,8 @@ pub const CLOSE_LINGER: Duration = Duration::from_secs(2);
 pub const SESSIONS_PER_USER: usize = 2_000;
 /// Somebody without a live connection counts as gone after this long (batches come and go).
 pub const OFFLINE_AFTER: Duration = Duration::from_secs(35);
+/// Connections whose heartbeats are due are looked for this often; a divisor of the time between two.
+pub const HEARTBEAT_TICK: Duration = Duration::from_millis(500);
 /// Changes of presence are gathered for this long and told together.
 pub const PRESENCE_EVERY: Duration = Duration::from_millis(500);
 /// Presence frames list at most this many people; more are split over several frames.

@@ -104,6 +104,10 @@ impl Server {
         let background = CancellationToken::new();
         let tail = tokio::spawn(self.tail.run(background.clone()));
         let lines = tokio::spawn(self.lines.run(background.clone()));
+        let (hub, stop_beating) = (Arc::clone(self.app.chat.hub()), background.clone());
+        let heartbeats = tokio::spawn(async move {
+            let _ = stop_beating.run_until_cancelled(hub.beat()).await;
+        });
         let tidying = tokio::spawn(tidy(self.app.ops.clone(), background.clone()));
         // Grammars and files are loaded before somebody waits for them.
         drop(tokio::task::spawn_blocking(|| {
@@ -127,7 +131,7 @@ impl Server {
             tracing::warn!("some connections did not end in time and are cut off");
         }
         background.cancel();
-        for task in [tail, lines, tidying] {
+        for task in [tail, lines, heartbeats, tidying] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a background task ended early");
             }

@@ -6,11 +6,9 @@
 
 use std::sync::Arc;
 
-use rand::RngExt as _;
 use switchback_core::wire::{Hello, HelloLimits, ResetReason, ServerFrame, Transport};
 use switchback_core::{Cursor, Seq, limits as bounds};
 use switchback_storage::Error;
-use tokio::time::{Duration, Instant};
 
 use crate::hub::{Goodbye, Hub, Registration, Session};
 use crate::limits;
@@ -38,7 +36,18 @@ pub(super) struct Feed {
     ready: bool,
     /// Something was pulled that a peer which has everything so far does not know.
     fresh: bool,
-    next_heartbeat: Instant,
+}
+
+/// Where frames go on their way out.
+pub(super) trait Outlet {
+    /// Takes one more.
+    fn put(&mut self, frame: &Arc<Frame>);
+}
+
+impl Outlet for Vec<Arc<Frame>> {
+    fn put(&mut self, frame: &Arc<Frame>) {
+        self.push(Arc::clone(frame));
+    }
 }
 
 /// What one pull has brought.
@@ -91,7 +100,6 @@ impl Feed {
             resumed: resumed.unwrap_or_default(),
             ready: registration.session().transport == Transport::Batch,
             fresh: false,
-            next_heartbeat: heartbeat_after(Instant::now()),
             registration,
         };
         let mut opening = vec![Frame::server(&feed.hello())];
@@ -115,19 +123,20 @@ impl Feed {
     }
 
     /// Appends what lies between the cursor and the head, and what else is new.
-    pub(super) async fn pull(&mut self, out: &mut Vec<Arc<Frame>>) -> Result<Pulled, Error> {
+    pub(super) async fn pull(&mut self, out: &mut impl Outlet) -> Result<Pulled, Error> {
         let mut budget = Budget::new();
         while budget.is_left() {
             let viewer = &self.session().viewer;
-            let before = out.len();
+            let mut fresh = false;
             let read = self.hub().ring().read(self.cursor, |entry| {
                 if let Some(frame) = viewer.frame(entry) {
                     budget.spend(frame);
-                    out.push(Arc::clone(frame));
+                    out.put(frame);
+                    fresh = true;
                 }
                 budget.is_left()
             });
-            self.fresh |= out.len() > before;
+            self.fresh |= fresh;
             match read {
                 Read::Through { seq, more: true } => self.cursor = seq,
                 Read::Through { seq, more: false } => {
@@ -142,7 +151,7 @@ impl Feed {
     }
 
     /// A page from storage, where memory does not reach or no longer tells the truth.
-    async fn pull_stored(&mut self, out: &mut Vec<Arc<Frame>>, budget: &mut Budget) -> Result<(), Error> {
+    async fn pull_stored(&mut self, out: &mut impl Outlet, budget: &mut Budget) -> Result<(), Error> {
         let user = self.session().viewer.user;
         let store = self.hub().store();
         let page = store.events_for(user, self.cursor, limits::CATCH_UP_PAGE_EVENTS).await?;
@@ -151,7 +160,7 @@ impl Feed {
             let entry = Entry::new(event, epoch);
             // Storage has veiled it already where it must be.
             budget.spend(&entry.frame);
-            out.push(entry.frame);
+            out.put(&entry.frame);
             self.fresh = true;
         }
         if page.through <= self.cursor {
@@ -162,25 +171,28 @@ impl Feed {
         Ok(())
     }
 
-    fn pull_ephemeral(&mut self, out: &mut Vec<Arc<Frame>>) {
+    fn pull_ephemeral(&mut self, out: &mut impl Outlet) {
         let (seen, frames) = self.hub().ephemeral_after(&self.session().viewer, self.seen);
         self.seen = seen;
         if !self.ready {
             self.ready = true;
-            out.push(self.ready_frame());
+            out.put(&self.ready_frame());
         }
         // Not worth an answer of their own: a client that goes to and fro would ask without end.
-        out.append(&mut self.resumed);
+        std::mem::take(&mut self.resumed).iter().for_each(|frame| out.put(frame));
         match frames {
             Some(frames) if !self.presence_due => {
                 self.fresh |= !frames.is_empty();
-                out.extend(frames);
+                frames.iter().for_each(|frame| out.put(frame));
             }
             _ => {
                 self.fresh |= !self.presence_due;
                 self.presence_due = false;
-                out.extend(self.presence_frames());
+                self.presence_frames().for_each(|frame| out.put(&frame));
             }
+        }
+        if self.session().takes_beat() {
+            out.put(&self.hub().heartbeat(self.cursor()));
         }
     }
 
@@ -210,18 +222,7 @@ impl Feed {
 
     /// Waits until there may be something new, or the connection must end.
     pub(super) async fn woken(&self) {
-        self.session().woken().await;
-    }
-
-    /// When the next heartbeat is due.
-    pub(super) const fn next_heartbeat(&self) -> Instant {
-        self.next_heartbeat
-    }
-
-    /// The heartbeat that is due.
-    pub(super) fn heartbeat(&mut self) -> Arc<Frame> {
-        self.next_heartbeat = heartbeat_after(Instant::now());
-        Frame::server(&ServerFrame::Heartbeat { cursor: self.cursor() })
+        std::future::poll_fn(|cx| self.session().poll_woken(cx)).await;
     }
 
     /// Why the connection must end, if it must.
@@ -265,13 +266,6 @@ async fn begin(hub: &Hub, after: Option<&str>) -> Result<(Seq, Option<ResetReaso
         return Ok((head, Some(ResetReason::Behind)));
     }
     Ok((after.seq, None))
-}
-
-/// Spread, so that connections opened together do not beat together.
-fn heartbeat_after(now: Instant) -> Instant {
-    let spread = bounds::HEARTBEAT_MS * bounds::HEARTBEAT_SPREAD_PERCENT / 100;
-    let ms = rand::rng().random_range(bounds::HEARTBEAT_MS - spread..=bounds::HEARTBEAT_MS + spread);
-    now + Duration::from_millis(ms)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! then a viewer's rooms.
 
 mod ephemeral;
+mod heartbeat;
 mod presence;
 mod roster;
 mod session;
@@ -21,9 +22,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rand::RngExt as _;
 use switchback_core::wire::node::Standing;
 use switchback_core::wire::{ByeReason, PresenceChange, PresenceState, ServerFrame, Transport};
-use switchback_core::{Epoch, RoomId, Seq, SessionId, UserId};
+use switchback_core::{Cursor, Epoch, RoomId, Seq, SessionId, UserId};
 use switchback_storage::{Audience, Credential, Error, Membership, Store};
 use tokio::sync::{Notify, watch};
+use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 pub(crate) use session::{Goodbye, Session};
@@ -33,6 +35,7 @@ pub(crate) use viewer::Viewer;
 use crate::limits;
 use crate::log::{Entry, Frame, Ring};
 use ephemeral::{Ephemeral, Passing};
+use heartbeat::Wheel;
 use presence::{Devices, Level};
 use roster::Roster;
 
@@ -47,12 +50,15 @@ pub(crate) struct Hub {
     visible: watch::Sender<Seq>,
     /// There may be something new in the database.
     look: Notify,
+    /// The newest heartbeat, by the position that it tells: most connections stand at the same.
+    heartbeat: Mutex<Option<(Seq, Arc<Frame>)>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     people: HashMap<UserId, Person>,
     rooms: HashMap<RoomId, HashSet<UserId>>,
+    wheel: Wheel,
     roster: Roster,
     /// The bus is away.
     deaf: bool,
@@ -88,7 +94,8 @@ impl Hub {
         let ring = Ring::new(head, ring_events, limits::RING_BYTES);
         let ephemeral = Ephemeral::new(rand::rng().random(), now());
         let (visible, look) = (watch::Sender::new(head), Notify::new());
-        Self { store, ring, ephemeral, state: Mutex::default(), visible, look }
+        let (state, heartbeat) = (Mutex::default(), Mutex::default());
+        Self { store, ring, ephemeral, state, visible, look, heartbeat }
     }
 
     /// Recent events.
@@ -165,12 +172,14 @@ impl Hub {
             return Err(Goodbye::forever(ByeReason::TooManyConnections));
         }
         let id = SessionId::from_uuid(Uuid::now_v7());
-        let session = Arc::new(Session::new(id, credential, transport, Arc::clone(&person.viewer)));
+        let beat = rand::rng().random_range(0..heartbeat::slots());
+        let session = Arc::new(Session::new(id, credential, transport, Arc::clone(&person.viewer), beat));
         person.sessions.push(Arc::clone(&session));
         person.devices.connected(credential);
         let level = person.devices.standing();
         state.roster.set_own(user, level);
         state.connections += 1;
+        state.wheel.add(&session);
         Ok(session)
     }
 
@@ -183,6 +192,7 @@ impl Hub {
             state.roster.set_own(session.viewer.user, level);
             state.connections = state.connections.saturating_sub(1);
         }
+        state.wheel.remove(session);
     }
 
     /// Reads what a person may see, and indexes them by their rooms.
@@ -215,6 +225,29 @@ impl Hub {
             *count.entry(session.transport).or_default() += 1;
         }
         count
+    }
+
+    /// Wakes connections for their heartbeats, one round after the other.
+    pub(crate) async fn beat(&self) {
+        let mut tick = tokio::time::interval(limits::HEARTBEAT_TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.state().wheel.turn().iter().for_each(|session| session.beat());
+        }
+    }
+
+    /// The heartbeat for who stands at this position; encoded once for all who do.
+    pub(crate) fn heartbeat(&self, cursor: Cursor) -> Arc<Frame> {
+        let mut newest = self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*newest {
+            Some((seq, frame)) if *seq == cursor.seq => Arc::clone(frame),
+            _ => {
+                let frame = Frame::server(&ServerFrame::Heartbeat { cursor });
+                *newest = Some((cursor.seq, Arc::clone(&frame)));
+                frame
+            }
+        }
     }
 
     /// Position of the newest ephemeral frame.
