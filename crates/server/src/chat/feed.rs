@@ -126,18 +126,7 @@ impl Feed {
     pub(super) async fn pull(&mut self, out: &mut impl Outlet) -> Result<Pulled, Error> {
         let mut budget = Budget::new();
         while budget.is_left() {
-            let viewer = &self.session().viewer;
-            let mut fresh = false;
-            let read = self.hub().ring().read(self.cursor, |entry| {
-                if let Some(frame) = viewer.frame(entry) {
-                    budget.spend(frame);
-                    out.put(frame);
-                    fresh = true;
-                }
-                budget.is_left()
-            });
-            self.fresh |= fresh;
-            match read {
+            match self.pull_remembered(out, &mut budget) {
                 Read::Through { seq, more: true } => self.cursor = seq,
                 Read::Through { seq, more: false } => {
                     self.cursor = seq;
@@ -148,6 +137,23 @@ impl Feed {
             }
         }
         Ok(Pulled::More)
+    }
+
+    /// What memory has.
+    fn pull_remembered(&mut self, out: &mut impl Outlet, budget: &mut Budget) -> Read {
+        let mut fresh = false;
+        let sight = self.session().viewer.sight();
+        let sees = |seq, audience| sight.sees(seq, audience);
+        let read = self.hub().ring().read(self.cursor, sees, |entry| {
+            let frame = sight.frame(entry);
+            budget.spend(frame);
+            out.put(frame);
+            fresh = true;
+            budget.is_left()
+        });
+        drop(sight);
+        self.fresh |= fresh;
+        read
     }
 
     /// A page from storage, where memory does not reach or no longer tells the truth.

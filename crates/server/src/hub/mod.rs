@@ -9,6 +9,7 @@
 
 mod ephemeral;
 mod heartbeat;
+mod ids;
 mod presence;
 mod roster;
 mod session;
@@ -36,6 +37,7 @@ use crate::limits;
 use crate::log::{Entry, Frame, Ring};
 use ephemeral::{Ephemeral, Passing};
 use heartbeat::Wheel;
+use ids::{IdMap, IdSet};
 use presence::{Devices, Level};
 use roster::Roster;
 
@@ -56,8 +58,8 @@ pub(crate) struct Hub {
 
 #[derive(Debug, Default)]
 struct State {
-    people: HashMap<UserId, Person>,
-    rooms: HashMap<RoomId, HashSet<UserId>>,
+    people: IdMap<UserId, Person>,
+    rooms: IdMap<RoomId, IdSet<UserId>>,
     wheel: Wheel,
     roster: Roster,
     /// The bus is away.
