@@ -6,6 +6,8 @@
 //! mapping: an IO error under a mapped page is a signal that ends the process, an error code is
 //! not.
 
+mod bulk;
+
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -21,6 +23,8 @@ use switchback_core::wire::Timestamp;
 
 use crate::db::{for_sqlite, values};
 use crate::{OpenError, limits};
+
+pub(crate) use bulk::post;
 
 /// The database's name in the data directory.
 pub(crate) const FILE: &str = "switchback.db";

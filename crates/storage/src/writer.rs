@@ -26,7 +26,7 @@ use crate::db::{Conn, Origin};
 use crate::turn::{self, Turn, turn};
 use crate::tx::Tx;
 use crate::write::messages::{self, ReadMark};
-use crate::{Error, NewMessage, Posted, WriterStats, limits, postgres};
+use crate::{Error, NewMessage, Posted, WriterStats, limits, postgres, sqlite};
 
 /// The way to the writer's task.
 #[derive(Debug)]
@@ -210,7 +210,7 @@ impl Write {
     }
 }
 
-/// An operation of a kind that some databases can do many of at once.
+/// An operation of a kind of which many can be done at once.
 struct Bulk<N, T> {
     asked: N,
     done: Option<T>,
@@ -317,12 +317,9 @@ impl Task {
         if lost { self.tx.begin().await } else { Err(error) }
     }
 
-    /// Does the group's posts and read marks in bulk where the database has a way to; the others wait
-    /// for their turn. They are all of one moment, so that none may complain about coming after another.
+    /// Does the group's posts in bulk, and the read marks where the database has a way to; the others
+    /// wait for their turn. They are all of one moment, so that none may complain about coming after another.
     async fn bulk(&mut self, group: &mut [Write]) -> Result<(), Error> {
-        if self.tx.conn.postgres().is_none() {
-            return Ok(());
-        }
         match self.try_bulk(group).await {
             Err(Error::Database(error)) => {
                 // One that cannot be written must not take the others with it, for ever.
@@ -339,11 +336,14 @@ impl Task {
         let mut posts: Vec<_> = group.iter_mut().filter_map(Write::as_post).collect();
         if !posts.is_empty() {
             let news: Vec<&NewMessage> = posts.iter().map(|post| &post.asked).collect();
-            let posted = postgres::post(&mut self.tx, &news).await?;
+            let posted = match self.tx.conn {
+                Conn::Sqlite(_) => sqlite::post(&mut self.tx, &news).await?,
+                _ => postgres::post(&mut self.tx, &news).await?,
+            };
             posts.iter_mut().zip(posted).for_each(|(post, posted)| post.done = posted);
         }
         let mut marks: Vec<_> = group.iter_mut().filter_map(Write::as_mark).collect();
-        if !marks.is_empty() {
+        if !marks.is_empty() && self.tx.conn.postgres().is_some() {
             let asked: Vec<ReadMark> = marks.iter().map(|mark| mark.asked).collect();
             let marked = postgres::mark_read(&mut self.tx, &asked).await?;
             marks.iter_mut().zip(marked).for_each(|(mark, seq)| mark.done = seq.map(Some));
