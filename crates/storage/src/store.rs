@@ -167,11 +167,6 @@ impl Store {
         head(&mut *self.reader().await?).await
     }
 
-    /// A position that whoever was answered before this call, by any node, cannot be beyond.
-    pub async fn acknowledged(&self) -> Result<Seq, Error> {
-        if self.is_shared() { self.head().await } else { Ok(*self.doorbell().borrow()) }
-    }
-
     /// Whether other servers may write to the same database.
     pub fn is_shared(&self) -> bool {
         #[cfg(feature = "simulation")]

@@ -128,31 +128,27 @@ impl Hub {
         let session = self.register(user, credential, transport).map_err(NotConnected::Refused)?;
         // Dropped on every way out from here.
         let registration = Registration { hub: Arc::clone(self), session };
-        let viewer = &registration.session.viewer;
-        #[cfg(feature = "simulation")]
-        if let Some((as_of, memberships)) = early {
-            viewer.loaded.get_or_init(|| async { self.install(viewer, as_of, &memberships) }).await;
-        }
-        viewer.loaded.get_or_try_init(|| self.load(viewer)).await?;
-        if !self.store.credentials(user).await?.contains(&credential) {
+        let Some((as_of, memberships)) = self.store.entering(user, credential).await? else {
             return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut)));
-        }
-        self.caught_up().await?;
+        };
+        #[cfg(feature = "simulation")]
+        let (as_of, memberships) = early.unwrap_or((as_of, memberships));
+        self.install(&registration.session.viewer, as_of, &memberships);
+        self.caught_up(as_of).await;
         Ok(registration)
     }
 
-    /// Until what any node has acknowledged is visible here: who connects after an answer finds it.
-    async fn caught_up(&self) -> Result<(), Error> {
-        let acknowledged = self.store.acknowledged().await?;
-        if self.ring.head() >= acknowledged {
-            return Ok(());
+    /// Until everything up to `head` is visible here: who connects after an answer, by whatever node,
+    /// finds what it was about.
+    async fn caught_up(&self, head: Seq) {
+        if self.ring.head() >= head {
+            return;
         }
         self.look();
-        let visible = async { self.visible.subscribe().wait_for(|head| *head >= acknowledged).await.is_ok() };
+        let visible = async { self.visible.subscribe().wait_for(|visible| *visible >= head).await.is_ok() };
         if tokio::time::timeout(limits::HEAD_POLL, visible).await.is_err() {
             tracing::warn!("the log cannot be followed right now: a connection starts behind it");
         }
-        Ok(())
     }
 
     fn register(

@@ -4,7 +4,6 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use switchback_core::{RoomId, Seq, UserId};
 use switchback_storage::{Audience, Membership};
-use tokio::sync::OnceCell;
 
 use super::ephemeral::Passing;
 use super::ids::IdMap;
@@ -17,8 +16,6 @@ pub(crate) struct Viewer {
     /// Who.
     pub user: UserId,
     rooms: RwLock<Rooms>,
-    /// Filled by the first connection; the others wait for it.
-    pub(super) loaded: OnceCell<()>,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +28,7 @@ struct Rooms {
 
 impl Viewer {
     pub(super) fn new(user: UserId) -> Self {
-        Self { user, rooms: RwLock::default(), loaded: OnceCell::new() }
+        Self { user, rooms: RwLock::default() }
     }
 
     /// Takes memberships read at `as_of`, unless newer ones are known. Returns what changed.
