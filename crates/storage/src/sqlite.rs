@@ -154,8 +154,7 @@ pub(crate) async fn sync_wal(path: &Path) -> Result<(), OpenError> {
 
 /// Takes the write lock and reads the head.
 pub(crate) async fn begin_write(conn: &mut SqliteConnection) -> Result<SqliteRow, sqlx::Error> {
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
-    sqlx::query("SELECT seq, at FROM log_head WHERE id = 1").fetch_one(conn).await
+    sqlx::query("BEGIN IMMEDIATE; SELECT seq, at FROM log_head WHERE id = 1").fetch_one(conn).await
 }
 
 /// Moves the head, if it moves, and syncs.
@@ -163,11 +162,14 @@ pub(crate) async fn commit_write(
     conn: &mut SqliteConnection,
     head: Option<(Seq, Timestamp)>,
 ) -> Result<(), sqlx::Error> {
-    if let Some((seq, at)) = head {
-        let sql = "UPDATE log_head SET seq = $1, at = $2 WHERE id = 1";
-        for_sqlite(sql, values![seq, at]).execute(&mut *conn).await?;
-    }
-    sqlx::query("COMMIT").execute(conn).await.map(drop)
+    let done = match head {
+        Some((seq, at)) => {
+            let sql = "UPDATE log_head SET seq = $1, at = $2 WHERE id = 1; COMMIT";
+            for_sqlite(sql, values![seq, at]).execute(conn).await
+        }
+        None => sqlx::query("COMMIT").execute(conn).await,
+    };
+    done.map(drop)
 }
 
 /// Primary result codes that speak of the surroundings, not of the statement or the file: busy,

@@ -16,7 +16,7 @@ use crate::transfer::incoming;
 use crate::turn::{Reading, turn};
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
-use crate::{Database, Error, OpenError, WriterStats, limits, postgres, seed, sqlite};
+use crate::{Database, Error, LoggedEvent, OpenError, WriterStats, limits, postgres, seed, sqlite};
 
 /// How a process stands to the data directory. `PostgreSQL` has none: there every process may do
 /// everything beside every other.
@@ -160,6 +160,13 @@ impl Store {
     /// ringing it: whoever waits for it looks at [`Store::head`] now and then as well.
     pub fn doorbell(&self) -> watch::Receiver<Seq> {
         self.inner.writer.doorbell()
+    }
+
+    /// Events that this process has committed since the last call, those that are known without a look
+    /// at the database; from the first call on. Not all, and perhaps with gaps: whoever follows the log
+    /// takes what goes on where they stand, and reads the rest.
+    pub fn take_fresh(&self) -> Vec<LoggedEvent> {
+        self.inner.writer.take_fresh()
     }
 
     /// The last event's position.

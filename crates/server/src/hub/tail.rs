@@ -78,7 +78,7 @@ impl Tail {
                 _ = poll.tick() => self.catch_up().await,
                 () = self.hub.look.notified() => self.catch_up().await,
                 rung = doorbell.changed() => match rung {
-                    Ok(()) => self.catch_up().await,
+                    Ok(()) => self.committed().await,
                     // The store is closed: nothing comes any more.
                     Err(_) => return,
                 },
@@ -113,6 +113,19 @@ impl Tail {
             return self.catch_up().await;
         }
         Ok(())
+    }
+
+    /// Takes what this process has just committed, or reads it.
+    async fn committed(&mut self) -> Result<(), Error> {
+        let head = self.hub.ring.head();
+        let mut fresh = self.hub.store.take_fresh();
+        fresh.retain(|logged| logged.event.seq > head);
+        let goes_on = fresh.iter().map(|logged| logged.event.seq).eq((head + 1..).take(fresh.len()));
+        if !fresh.is_empty() && goes_on {
+            self.take(fresh).await?;
+        }
+        let written = *self.hub.store.doorbell().borrow();
+        if self.hub.ring.head() < written { self.catch_up().await } else { Ok(()) }
     }
 
     /// Reads to the end of the log.

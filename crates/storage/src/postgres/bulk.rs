@@ -26,7 +26,7 @@ pub(crate) async fn post(tx: &mut Tx, news: &[&NewMessage]) -> Result<Vec<Option
     let done = in_time(post_on(conn, news, first, at)).await;
     let posted = tx.conn.kept(done)?;
     if let Some(last) = posted.iter().flatten().map(|posted| posted.seq).max() {
-        tx.appended_through(last);
+        tx.appended_through(last, None);
     }
     Ok(posted)
 }
