@@ -1,7 +1,7 @@
 //! The product's own Rust client, with the same record as the lean one.
 
 use switchback_client::{
-    Client, ClientConfig, Credential, EventStream, Handle, Status, TransportPolicy, Update,
+    Client, ClientConfig, Credential, EventStream, Handle, Status, Transport, TransportPolicy, Update,
 };
 use switchback_core::wire::{EventBody, ServerFrame};
 use tokio::time::Instant;
@@ -9,13 +9,20 @@ use tokio::time::Instant;
 use crate::line::Target;
 use crate::record::{Live, Record};
 
+/// The way in that won.
+#[derive(Clone, Copy)]
+struct Opened {
+    transport: Transport,
+    /// When its `hello` was there. The client does not tell when it asked for the way that won, and
+    /// began to look for one perhaps long before: while the old server was still dying.
+    at: Instant,
+}
+
 pub(crate) struct Real {
     pub(crate) handle: Handle,
     stream: EventStream,
     record: Record,
-    /// When it began to look for the way in that it now has.
-    asked_at: Instant,
-    opened: Option<switchback_client::Transport>,
+    opened: Option<Opened>,
 }
 
 impl Real {
@@ -26,7 +33,7 @@ impl Real {
         config.transports = policy;
         config.cursor = record.lock().cursor();
         let (handle, stream) = Client::connect(&config)?;
-        Ok(Self { handle, stream, record, asked_at: Instant::now(), opened: None })
+        Ok(Self { handle, stream, record, opened: None })
     }
 
     /// Notes what it is told until it ends.
@@ -45,10 +52,11 @@ impl Real {
     fn take(&mut self, update: Update) {
         let mut record = self.record.lock();
         match update {
-            Update::Status(Status::Connecting) => self.asked_at = Instant::now(),
+            Update::Status(Status::Connecting) => {}
             Update::Status(Status::Waiting { why, .. }) => (record.live, record.lost) = (None, why),
             Update::Status(Status::Live { transport }) => {
-                (self.opened, record.live) = (Some(transport), None);
+                self.opened = Some(Opened { transport, at: Instant::now() });
+                record.live = None;
                 record.lines += 1;
                 if record.epoch.is_none()
                     && let Some(cursor) = self.stream.cursor()
@@ -63,8 +71,8 @@ impl Real {
                 }
             }
             Update::Frame(frame) => {
-                if let (ServerFrame::Ready { .. }, Some(transport)) = (*frame, self.opened) {
-                    record.live = Some(Live { transport, asked_at: self.asked_at, ready_at: Instant::now() });
+                if let (ServerFrame::Ready { .. }, Some(Opened { transport, at })) = (*frame, self.opened) {
+                    record.live = Some(Live { transport, asked_at: at, ready_at: Instant::now() });
                 }
             }
             Update::Reset { cause, snapshot } => {

@@ -35,7 +35,7 @@ pub(crate) struct Inner {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Live {
     pub(crate) transport: Transport,
-    /// When the line was asked for.
+    /// When the line was asked for; of the Rust client, when its `hello` was there.
     pub(crate) asked_at: Instant,
     /// When the server said that it had told everything.
     pub(crate) ready_at: Instant,

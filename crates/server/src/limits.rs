@@ -51,6 +51,8 @@ pub const BYE_RETRY_PER_SESSION_MS: u64 = 1;
 
 /// Events kept in memory, encoded.
 pub const RING_EVENTS: usize = 8_192;
+/// Of them, those that are read when the server starts: what is said in the seconds of a restart.
+pub const RING_EVENTS_AT_START: usize = 512;
 /// Bytes of events kept in memory, both framings together.
 pub const RING_BYTES: usize = 64 * 1024 * 1024;
 /// Ephemeral frames (typing, presence) kept in memory.

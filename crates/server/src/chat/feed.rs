@@ -179,7 +179,9 @@ impl Feed {
             _ => {
                 self.fresh |= !self.presence_due;
                 self.presence_due = false;
-                out.extend(self.presence_frames());
+                let (seen, everybody) = self.hub().presence_frames();
+                self.seen = seen;
+                out.extend(everybody.iter().cloned());
             }
         }
     }
@@ -193,19 +195,6 @@ impl Feed {
     /// Says that everything up to the cursor was sent.
     pub(super) fn ready_frame(&self) -> Arc<Frame> {
         Frame::server(&ServerFrame::Ready { cursor: self.cursor(), seen: self.seen })
-    }
-
-    fn presence_frames(&self) -> impl Iterator<Item = Arc<Frame>> {
-        let changes = self.hub().presence();
-        let mut full = true;
-        let mut chunks: Vec<_> = changes.chunks(limits::PRESENCE_CHANGES).map(<[_]>::to_vec).collect();
-        if chunks.is_empty() {
-            chunks.push(Vec::new());
-        }
-        chunks.into_iter().map(move |changes| {
-            let full = std::mem::take(&mut full);
-            Frame::server(&ServerFrame::Presence { full, changes })
-        })
     }
 
     /// Waits until there may be something new, or the connection must end.

@@ -5,9 +5,10 @@
 //! itself from the [`Ring`]. A wake-up says only that there may be something.
 //!
 //! Locks are held for an instant and never across an `await`. Order, where two are held: `State`,
-//! then a viewer's rooms.
+//! then a viewer's rooms; `Everybody` before `State`.
 
 mod ephemeral;
+mod everybody;
 mod presence;
 mod roster;
 mod session;
@@ -33,6 +34,7 @@ pub(crate) use viewer::Viewer;
 use crate::limits;
 use crate::log::{Entry, Frame, Ring};
 use ephemeral::{Ephemeral, Passing};
+use everybody::Everybody;
 use presence::{Devices, Level};
 use roster::Roster;
 
@@ -42,6 +44,7 @@ pub(crate) struct Hub {
     store: Store,
     ring: Ring,
     ephemeral: Ephemeral,
+    everybody: Everybody,
     state: Mutex<State>,
     /// The ring's head, for those who wait for it.
     visible: watch::Sender<Seq>,
@@ -83,12 +86,41 @@ impl From<Error> for NotConnected {
 }
 
 impl Hub {
+    /// A hub that goes on after this store's log, and has the log's end in memory: after a restart
+    /// everybody comes back to it at once.
+    pub(crate) async fn open(store: Store, ring_events: usize) -> Result<Self, Error> {
+        let head = store.head().await?;
+        let known = u64::try_from(limits::RING_EVENTS_AT_START.min(ring_events)).unwrap_or(u64::MAX);
+        let hub = Self::new(store, head.saturating_sub(known), ring_events);
+        if let Err(error) = hub.remember(head).await {
+            // Whoever needs these events reads them for themselves, or learns what is wrong.
+            tracing::warn!(%error, "the end of the log cannot be read; starting without it");
+            return Ok(Self::new(hub.store, head, ring_events));
+        }
+        Ok(hub)
+    }
+
+    /// Reads on up to `head`, which nobody waits for yet.
+    async fn remember(&self, head: Seq) -> Result<(), Error> {
+        while self.ring.head() < head {
+            let page = self.store.events_after(self.ring.head(), limits::LOG_PAGE_EVENTS).await?;
+            if page.events.is_empty() {
+                return Err(Error::Unavailable("the log is shorter than it was".to_owned()));
+            }
+            let epoch = self.epoch();
+            self.ring.push(page.events.into_iter().map(|event| Arc::new(Entry::new(event, epoch))));
+        }
+        self.visible.send_replace(self.ring.head());
+        Ok(())
+    }
+
     /// A hub that goes on after `head` of this store's log.
     pub(crate) fn new(store: Store, head: Seq, ring_events: usize) -> Self {
         let ring = Ring::new(head, ring_events, limits::RING_BYTES);
         let ephemeral = Ephemeral::new(rand::rng().random(), now());
         let (visible, look) = (watch::Sender::new(head), Notify::new());
-        Self { store, ring, ephemeral, state: Mutex::default(), visible, look }
+        let (everybody, state) = (Everybody::default(), Mutex::default());
+        Self { store, ring, ephemeral, everybody, state, visible, look }
     }
 
     /// Recent events.
@@ -203,9 +235,21 @@ impl Hub {
         self.state().people.get(&user).is_some_and(|person| person.viewer.is_member(room))
     }
 
-    /// Everybody who is not offline, wherever they are connected.
+    /// Everybody who is not offline, wherever they are connected, as all were last told.
     pub(crate) fn presence(&self) -> Vec<PresenceChange> {
-        self.state().roster.present()
+        self.state().roster.shown()
+    }
+
+    /// The same as frames, and the position among the ephemeral frames at which it was so: what is
+    /// told after it brings its reader up to date.
+    pub(crate) fn presence_frames(&self) -> (u64, Arc<[Arc<Frame>]>) {
+        self.everybody.frames(|known| {
+            let state = self.state();
+            let edition = state.roster.edition();
+            let changes = (known != Some(edition)).then(|| (edition, state.roster.shown()));
+            // Changes are told under the same lock: none lies between the list and the position.
+            (self.ephemeral.head(), changes)
+        })
     }
 
     /// Live connections now, by transport.
@@ -361,8 +405,7 @@ impl Hub {
         let news = state.sweep(Instant::now());
         let changes = state.roster.news();
         if !changes.is_empty() {
-            for changes in changes.chunks(limits::PRESENCE_CHANGES) {
-                let frame = Frame::server(&ServerFrame::Presence { full: false, changes: changes.to_vec() });
+            for frame in everybody::encoded(changes, false) {
                 self.ephemeral.push(Passing { room: None, from: None, frame }, now());
             }
             state.wake(Audience::Everyone);

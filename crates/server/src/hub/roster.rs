@@ -23,6 +23,8 @@ pub(super) struct Roster {
     stirred: HashSet<UserId>,
     /// What everybody was last told of those who are not offline.
     shown: HashMap<UserId, PresenceState>,
+    /// Counts the changes of `shown`.
+    edition: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,11 +90,16 @@ impl Roster {
         self.own_stirred.drain().map(|user| (user, own.get(&user).copied().unwrap_or_default()))
     }
 
-    /// Everybody who is not offline, as they are now.
-    pub(super) fn present(&self) -> Vec<PresenceChange> {
-        let elsewhere = self.others.keys().filter(|user| !self.own.contains_key(user));
-        let users = self.own.keys().chain(elsewhere);
-        users.map(|user| PresenceChange { user: *user, state: self.state(*user) }).collect()
+    /// Everybody who is not offline, as all were last told. Not as they are now: of somebody who goes
+    /// and comes back between two times of telling nothing is told, and who had been given what was
+    /// true in between would never hear that it no longer is.
+    pub(super) fn shown(&self) -> Vec<PresenceChange> {
+        self.shown.iter().map(|(user, state)| PresenceChange { user: *user, state: *state }).collect()
+    }
+
+    /// Another number whenever [`Roster::shown`] is another list.
+    pub(super) const fn edition(&self) -> u64 {
+        self.edition
     }
 
     /// What everybody must be told.
@@ -108,6 +115,9 @@ impl Roster {
             if before.unwrap_or(PresenceState::Offline) != state {
                 changes.push(PresenceChange { user, state });
             }
+        }
+        if !changes.is_empty() {
+            self.edition += 1;
         }
         changes
     }
@@ -153,7 +163,7 @@ mod tests {
         assert_eq!(told(&mut roster), [], "still online with the third");
         roster.hear(far, ada, Level::Offline, now);
         assert_eq!(told(&mut roster), [(ada, PresenceState::Offline)]);
-        assert!(roster.present().is_empty());
+        assert!(roster.shown().is_empty());
     }
 
     #[test]
@@ -162,6 +172,23 @@ mod tests {
         roster.set_own(user(1), Level::WasOnline);
         roster.hear(Uuid::nil(), user(1), Level::Away, now);
         assert_eq!(told(&mut roster), [(user(1), PresenceState::Away)]);
+    }
+
+    #[test]
+    fn who_comes_in_the_meantime_is_given_what_the_others_know() {
+        let (mut roster, ada) = (Roster::default(), user(1));
+        roster.set_own(ada, Level::Online);
+        assert!(roster.shown().is_empty(), "told to all at the next tick");
+        told(&mut roster);
+        let edition = roster.edition();
+        roster.set_own(ada, Level::Away);
+        assert_eq!(roster.shown(), [PresenceChange { user: ada, state: PresenceState::Online }]);
+        roster.set_own(ada, Level::Online);
+        assert_eq!(told(&mut roster), [], "as if nothing had been");
+        assert_eq!(roster.edition(), edition);
+        roster.set_own(ada, Level::Offline);
+        told(&mut roster);
+        assert!(roster.shown().is_empty() && roster.edition() > edition);
     }
 
     #[test]
@@ -176,7 +203,7 @@ mod tests {
         assert_eq!(told(&mut roster), []);
         roster.sweep(start + GRACE, GRACE);
         assert_eq!(told(&mut roster), [(user(1), PresenceState::Offline)]);
-        assert_eq!(roster.present().len(), 1);
+        assert_eq!(roster.shown().len(), 1);
         roster.renew(start + GRACE * 3);
         roster.sweep(start + GRACE * 3, GRACE);
         assert_eq!(told(&mut roster), [], "nothing was to be heard meanwhile");

@@ -6,7 +6,6 @@ use switchback_core::{RoomId, Seq, UserId};
 use crate::db::{Conn, Row, values};
 use crate::read::hydrate;
 use crate::read::unread::{mentions_sql, no_end, unread_sql};
-use crate::store::head;
 use crate::tx::found;
 use crate::{Error, Membership, RoomMembers, Store};
 
@@ -70,9 +69,20 @@ impl Store {
 
     /// The rooms this person is in, and as of which head.
     pub async fn memberships(&self, user: UserId) -> Result<(Seq, Vec<Membership>), Error> {
-        let mut conn = self.at_one_moment().await?;
-        let seq = head(&mut conn).await?;
-        Ok((seq, memberships(&mut conn, user).await?))
+        // One statement is of one moment by itself: a transaction would be four ways to the database for
+        // each connection that comes, and after a restart thousands come at once.
+        let sql = "SELECT h.seq, m.room_id, m.joined_seq FROM log_head h \
+                   LEFT JOIN memberships m ON m.user_id = $1 WHERE h.id = 1";
+        let rows = self.reader().await?.all(sql, values![user]).await?;
+        let head = rows.first().ok_or(Error::Database(sqlx::Error::RowNotFound))?.get("seq")?;
+        let mut memberships = Vec::with_capacity(rows.len());
+        for row in &rows {
+            // Who is in no room has one row without one.
+            if let Some(room) = row.get("room_id")? {
+                memberships.push(Membership { room, joined_seq: row.get("joined_seq")? });
+            }
+        }
+        Ok((head, memberships))
     }
 }
 
