@@ -9,12 +9,10 @@ use tokio::time::Instant;
 use crate::line::Target;
 use crate::record::{Live, Record};
 
-/// The way in that won.
+/// The way in that won, and when its `hello` was there.
 #[derive(Clone, Copy)]
 struct Opened {
     transport: Transport,
-    /// When its `hello` was there. The client does not tell when it asked for the way that won, and
-    /// began to look for one perhaps long before: while the old server was still dying.
     at: Instant,
 }
 
@@ -72,7 +70,7 @@ impl Real {
             }
             Update::Frame(frame) => {
                 if let (ServerFrame::Ready { .. }, Some(Opened { transport, at })) = (*frame, self.opened) {
-                    record.live = Some(Live { transport, asked_at: at, ready_at: Instant::now() });
+                    record.live = Some(Live { transport, opened_at: at, ready_at: Instant::now() });
                 }
             }
             Update::Reset { cause, snapshot } => {
