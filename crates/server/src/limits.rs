@@ -94,6 +94,9 @@ pub const OFFLINE_AFTER: Duration = Duration::from_secs(35);
 pub const PRESENCE_EVERY: Duration = Duration::from_millis(500);
 /// Presence frames list at most this many people; more are split over several frames.
 pub const PRESENCE_CHANGES: usize = 500;
+/// Who connects is told of changes that are about to be told to all, if they are no more than this;
+/// when thousands come at once, they wait for that.
+pub const PRESENCE_SINCE: usize = 100;
 
 /// Frames that wait to be told to the other nodes; one more is dropped (the database is the truth).
 pub const BUS_QUEUE: usize = 4_096;

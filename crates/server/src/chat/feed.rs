@@ -179,9 +179,9 @@ impl Feed {
             _ => {
                 self.fresh |= !self.presence_due;
                 self.presence_due = false;
-                let (seen, everybody) = self.hub().presence_frames();
+                let (seen, everybody) = self.hub().presence_frames(self.session().viewer.user);
                 self.seen = seen;
-                out.extend(everybody.iter().cloned());
+                out.extend(everybody);
             }
         }
     }

@@ -235,21 +235,27 @@ impl Hub {
         self.state().people.get(&user).is_some_and(|person| person.viewer.is_member(room))
     }
 
-    /// Everybody who is not offline, wherever they are connected, as all were last told.
+    /// Everybody who is not offline, wherever they are connected.
     pub(crate) fn presence(&self) -> Vec<PresenceChange> {
-        self.state().roster.shown()
+        self.state().roster.present()
     }
 
-    /// The same as frames, and the position among the ephemeral frames at which it was so: what is
-    /// told after it brings its reader up to date.
-    pub(crate) fn presence_frames(&self) -> (u64, Arc<[Arc<Frame>]>) {
-        self.everybody.frames(|known| {
-            let state = self.state();
-            let edition = state.roster.edition();
-            let changes = (known != Some(edition)).then(|| (edition, state.roster.shown()));
+    /// The same as frames for `user`, who comes now, and the position among the ephemeral frames at
+    /// which it was so: what is told after it brings its reader up to date.
+    pub(crate) fn presence_frames(&self, user: UserId) -> (u64, Vec<Arc<Frame>>) {
+        let mut since = Vec::new();
+        let (position, mut frames) = self.everybody.frames(|known| {
+            let roster = &mut self.state().roster;
+            since = roster.since_shown(user, limits::PRESENCE_SINCE);
+            let edition = roster.edition();
+            let changes = (known != Some(edition)).then(|| (edition, roster.shown()));
             // Changes are told under the same lock: none lies between the list and the position.
             (self.ephemeral.head(), changes)
-        })
+        });
+        if !since.is_empty() || frames.is_empty() {
+            frames.extend(everybody::encoded(&since, frames.is_empty()));
+        }
+        (position, frames)
     }
 
     /// Live connections now, by transport.
@@ -405,7 +411,7 @@ impl Hub {
         let news = state.sweep(Instant::now());
         let changes = state.roster.news();
         if !changes.is_empty() {
-            for frame in everybody::encoded(changes, false) {
+            for frame in everybody::encoded(&changes, false) {
                 self.ephemeral.push(Passing { room: None, from: None, frame }, now());
             }
             state.wake(Audience::Everyone);

@@ -25,6 +25,8 @@ pub(super) struct Roster {
     shown: HashMap<UserId, PresenceState>,
     /// Counts the changes of `shown`.
     edition: u64,
+    /// Of those who are stirred, whose state some were told already.
+    given_away: HashSet<UserId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,11 +92,31 @@ impl Roster {
         self.own_stirred.drain().map(|user| (user, own.get(&user).copied().unwrap_or_default()))
     }
 
-    /// Everybody who is not offline, as all were last told. Not as they are now: of somebody who goes
-    /// and comes back between two times of telling nothing is told, and who had been given what was
-    /// true in between would never hear that it no longer is.
+    /// Everybody who is not offline, as they are now.
+    pub(super) fn present(&self) -> Vec<PresenceChange> {
+        let elsewhere = self.others.keys().filter(|user| !self.own.contains_key(user));
+        let users = self.own.keys().chain(elsewhere);
+        users.map(|user| PresenceChange { user: *user, state: self.state(*user) }).collect()
+    }
+
+    /// Everybody who is not offline, as all were last told.
     pub(super) fn shown(&self) -> Vec<PresenceChange> {
         self.shown.iter().map(|(user, state)| PresenceChange { user: *user, state: *state }).collect()
+    }
+
+    /// What has changed since, for `user` who comes now; of more than `most` changes, their own alone.
+    /// What is given away here is told to all the next time, whatever it is then: who was given a state
+    /// that did not last would otherwise keep it.
+    pub(super) fn since_shown(&mut self, user: UserId, most: usize) -> Vec<PresenceChange> {
+        let stirred: Vec<UserId> = if self.stirred.len() <= most {
+            self.stirred.iter().copied().collect()
+        } else {
+            self.stirred.get(&user).copied().into_iter().collect()
+        };
+        let now = stirred.into_iter().map(|user| PresenceChange { user, state: self.state(user) });
+        let changes: Vec<_> = now.filter(|change| self.told(change.user) != change.state).collect();
+        self.given_away.extend(changes.iter().map(|change| change.user));
+        changes
     }
 
     /// Another number whenever [`Roster::shown`] is another list.
@@ -104,7 +126,7 @@ impl Roster {
 
     /// What everybody must be told.
     pub(super) fn news(&mut self) -> Vec<PresenceChange> {
-        let stirred = std::mem::take(&mut self.stirred);
+        let (stirred, given_away) = (std::mem::take(&mut self.stirred), std::mem::take(&mut self.given_away));
         let mut changes = Vec::new();
         for user in stirred {
             let state = self.state(user);
@@ -112,7 +134,7 @@ impl Roster {
                 PresenceState::Offline => self.shown.remove(&user),
                 state => self.shown.insert(user, state),
             };
-            if before.unwrap_or(PresenceState::Offline) != state {
+            if before.unwrap_or(PresenceState::Offline) != state || given_away.contains(&user) {
                 changes.push(PresenceChange { user, state });
             }
         }
@@ -120,6 +142,11 @@ impl Roster {
             self.edition += 1;
         }
         changes
+    }
+
+    /// What everybody was last told of somebody.
+    fn told(&self, user: UserId) -> PresenceState {
+        self.shown.get(&user).copied().unwrap_or(PresenceState::Offline)
     }
 
     fn state(&self, user: UserId) -> PresenceState {
@@ -175,20 +202,35 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_in_the_meantime_is_given_what_the_others_know() {
-        let (mut roster, ada) = (Roster::default(), user(1));
+    fn who_was_given_what_did_not_last_hears_what_is_true() {
+        let (mut roster, ada, bob) = (Roster::default(), user(1), user(2));
         roster.set_own(ada, Level::Online);
-        assert!(roster.shown().is_empty(), "told to all at the next tick");
         told(&mut roster);
         let edition = roster.edition();
         roster.set_own(ada, Level::Away);
         assert_eq!(roster.shown(), [PresenceChange { user: ada, state: PresenceState::Online }]);
         roster.set_own(ada, Level::Online);
-        assert_eq!(told(&mut roster), [], "as if nothing had been");
+        assert_eq!(told(&mut roster), [], "nobody knows");
         assert_eq!(roster.edition(), edition);
-        roster.set_own(ada, Level::Offline);
-        told(&mut roster);
-        assert!(roster.shown().is_empty() && roster.edition() > edition);
+        roster.set_own(ada, Level::Away);
+        let away = [PresenceChange { user: ada, state: PresenceState::Away }];
+        assert_eq!(roster.since_shown(bob, 8), away);
+        roster.set_own(ada, Level::Online);
+        assert_eq!(told(&mut roster), [(ada, PresenceState::Online)], "bob takes ada for away");
+        assert_eq!(roster.since_shown(bob, 8), []);
+        assert_eq!(told(&mut roster), [], "once is enough");
+    }
+
+    #[test]
+    fn of_many_changes_one_s_own_is_enough() {
+        let mut roster = Roster::default();
+        for number in 1..=3 {
+            roster.set_own(user(number), Level::Online);
+        }
+        assert_eq!(roster.since_shown(user(3), 3).len(), 3);
+        let own = PresenceChange { user: user(3), state: PresenceState::Online };
+        assert_eq!(roster.since_shown(user(3), 2), [own]);
+        assert_eq!(told(&mut roster).len(), 3);
     }
 
     #[test]
