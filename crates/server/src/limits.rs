@@ -51,6 +51,8 @@ pub const BYE_RETRY_PER_SESSION_MS: u64 = 1;
 
 /// Events kept in memory, encoded.
 pub const RING_EVENTS: usize = 8_192;
+/// Of them, those that are read when the server starts: what is said in the seconds of a restart.
+pub const RING_EVENTS_AT_START: usize = 512;
 /// Bytes of events kept in memory, both framings together.
 pub const RING_BYTES: usize = 64 * 1024 * 1024;
 /// Ephemeral frames (typing, presence) kept in memory.
@@ -98,6 +100,9 @@ pub const HEARTBEAT_TICK: Duration = Duration::from_millis(500);
 pub const PRESENCE_EVERY: Duration = Duration::from_millis(500);
 /// Presence frames list at most this many people; more are split over several frames.
 pub const PRESENCE_CHANGES: usize = 500;
+/// Who connects is told of changes that are about to be told to all, if they are no more than this;
+/// when thousands come at once, they wait for that.
+pub const PRESENCE_SINCE: usize = 100;
 
 /// Frames that wait to be told to the other nodes; one more is dropped (the database is the truth).
 pub const BUS_QUEUE: usize = 4_096;

@@ -63,8 +63,8 @@ impl Server {
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = listener(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let head = store.head().await.map_err(Refusal::from)?;
-        let hub = Arc::new(Hub::new(store.clone(), head, config.ring_events));
+        let hub = Hub::open(store.clone(), config.ring_events).await.map_err(Refusal::from)?;
+        let hub = Arc::new(hub);
         let (rings, rung) = mpsc::channel(limits::BUS_RINGS);
         let (bus, lines) = Bus::new(&config.bus, Arc::clone(&hub), rings);
         let ops = Ops::new(store.clone(), bus.clone(), &config);

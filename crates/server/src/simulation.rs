@@ -57,8 +57,7 @@ impl Node {
     /// A node on this store that keeps `ring_events` in memory, and the task that follows the log.
     pub async fn start(store: Store, ring_events: usize) -> Result<(Self, impl Future<Output = ()>), Error> {
         let config = Config { ring_events, ..Config::default() };
-        let head = store.head().await?;
-        let hub = Arc::new(Hub::new(store.clone(), head, config.ring_events));
+        let hub = Arc::new(Hub::open(store.clone(), config.ring_events).await?);
         let (rings, rung) = mpsc::channel(limits::BUS_RINGS);
         let doorbells = Arc::new(Doorbells::new(Arc::clone(&hub), rings));
         let ops = Ops::new(store, Bus::in_process(Arc::clone(&hub)), &config);

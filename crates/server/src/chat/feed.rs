@@ -194,7 +194,9 @@ impl Feed {
             _ => {
                 self.fresh |= !self.presence_due;
                 self.presence_due = false;
-                self.presence_frames().for_each(|frame| out.put(&frame));
+                let (seen, everybody) = self.hub().presence_frames(self.session().viewer.user);
+                self.seen = seen;
+                everybody.iter().for_each(|frame| out.put(frame));
             }
         }
         if self.session().takes_beat() {
@@ -211,19 +213,6 @@ impl Feed {
     /// Says that everything up to the cursor was sent.
     pub(super) fn ready_frame(&self) -> Arc<Frame> {
         Frame::server(&ServerFrame::Ready { cursor: self.cursor(), seen: self.seen })
-    }
-
-    fn presence_frames(&self) -> impl Iterator<Item = Arc<Frame>> {
-        let changes = self.hub().presence();
-        let mut full = true;
-        let mut chunks: Vec<_> = changes.chunks(limits::PRESENCE_CHANGES).map(<[_]>::to_vec).collect();
-        if chunks.is_empty() {
-            chunks.push(Vec::new());
-        }
-        chunks.into_iter().map(move |changes| {
-            let full = std::mem::take(&mut full);
-            Frame::server(&ServerFrame::Presence { full, changes })
-        })
     }
 
     /// Waits until there may be something new, or the connection must end.

@@ -5,9 +5,10 @@
 //! itself from the [`Ring`]. A wake-up says only that there may be something.
 //!
 //! Locks are held for an instant and never across an `await`. Order, where two are held: `State`,
-//! then a viewer's rooms.
+//! then a viewer's rooms; `Everybody` before `State`.
 
 mod ephemeral;
+mod everybody;
 mod heartbeat;
 mod ids;
 mod presence;
@@ -36,6 +37,7 @@ pub(crate) use viewer::Viewer;
 use crate::limits;
 use crate::log::{Entry, Frame, Ring};
 use ephemeral::{Ephemeral, Passing};
+use everybody::Everybody;
 use heartbeat::Wheel;
 use ids::{IdMap, IdSet};
 use presence::{Devices, Level};
@@ -47,6 +49,7 @@ pub(crate) struct Hub {
     store: Store,
     ring: Ring,
     ephemeral: Ephemeral,
+    everybody: Everybody,
     state: Mutex<State>,
     /// The ring's head, for those who wait for it.
     visible: watch::Sender<Seq>,
@@ -91,13 +94,41 @@ impl From<Error> for NotConnected {
 }
 
 impl Hub {
+    /// A hub that goes on after this store's log, and has the log's end in memory: after a restart
+    /// everybody comes back to it at once.
+    pub(crate) async fn open(store: Store, ring_events: usize) -> Result<Self, Error> {
+        let head = store.head().await?;
+        let known = u64::try_from(limits::RING_EVENTS_AT_START.min(ring_events)).unwrap_or(u64::MAX);
+        let hub = Self::new(store, head.saturating_sub(known), ring_events);
+        if let Err(error) = hub.remember(head).await {
+            // Whoever needs these events reads them for themselves, or learns what is wrong.
+            tracing::warn!(%error, "the end of the log cannot be read; starting without it");
+            return Ok(Self::new(hub.store, head, ring_events));
+        }
+        Ok(hub)
+    }
+
+    /// Reads on up to `head`, which nobody waits for yet.
+    async fn remember(&self, head: Seq) -> Result<(), Error> {
+        while self.ring.head() < head {
+            let page = self.store.events_after(self.ring.head(), limits::LOG_PAGE_EVENTS).await?;
+            if page.events.is_empty() {
+                return Err(Error::Unavailable("the log is shorter than it was".to_owned()));
+            }
+            let epoch = self.epoch();
+            self.ring.push(page.events.into_iter().map(|event| Arc::new(Entry::new(event, epoch))));
+        }
+        self.visible.send_replace(self.ring.head());
+        Ok(())
+    }
+
     /// A hub that goes on after `head` of this store's log.
     pub(crate) fn new(store: Store, head: Seq, ring_events: usize) -> Self {
         let ring = Ring::new(head, ring_events, limits::RING_BYTES);
         let ephemeral = Ephemeral::new(rand::rng().random(), now());
         let (visible, look) = (watch::Sender::new(head), Notify::new());
-        let (state, heartbeat) = (Mutex::default(), Mutex::default());
-        Self { store, ring, ephemeral, state, visible, look, heartbeat }
+        let (everybody, state, heartbeat) = (Everybody::default(), Mutex::default(), Mutex::default());
+        Self { store, ring, ephemeral, everybody, state, visible, look, heartbeat }
     }
 
     /// Recent events.
@@ -214,6 +245,24 @@ impl Hub {
     /// Everybody who is not offline, wherever they are connected.
     pub(crate) fn presence(&self) -> Vec<PresenceChange> {
         self.state().roster.present()
+    }
+
+    /// The same as frames for `user`, who comes now, and the position among the ephemeral frames at
+    /// which it was so: what is told after it brings its reader up to date.
+    pub(crate) fn presence_frames(&self, user: UserId) -> (u64, Vec<Arc<Frame>>) {
+        let mut since = Vec::new();
+        let (position, mut frames) = self.everybody.frames(|known| {
+            let roster = &mut self.state().roster;
+            since = roster.since_shown(user, limits::PRESENCE_SINCE);
+            let edition = roster.edition();
+            let changes = (known != Some(edition)).then(|| (edition, roster.shown()));
+            // Changes are told under the same lock: none lies between the list and the position.
+            (self.ephemeral.head(), changes)
+        });
+        if !since.is_empty() || frames.is_empty() {
+            frames.extend(everybody::encoded(&since, frames.is_empty()));
+        }
+        (position, frames)
     }
 
     /// Live connections now, by transport.
@@ -392,8 +441,7 @@ impl Hub {
         let news = state.sweep(Instant::now());
         let changes = state.roster.news();
         if !changes.is_empty() {
-            for changes in changes.chunks(limits::PRESENCE_CHANGES) {
-                let frame = Frame::server(&ServerFrame::Presence { full: false, changes: changes.to_vec() });
+            for frame in everybody::encoded(&changes, false) {
                 self.ephemeral.push(Passing { room: None, from: None, frame }, now());
             }
             state.wake(Audience::Everyone);
