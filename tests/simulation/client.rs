@@ -17,7 +17,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::chance::Chance;
 use crate::line::{self, Broken, Line};
-use crate::record::Record;
+use crate::record::{Record, kind};
 use crate::wire::End;
 use crate::world::Net;
 
@@ -199,7 +199,10 @@ impl Client {
         let mut record = self.record.borrow_mut();
         match update {
             Update::Event(event) => {
-                self.net.note(|| format!("client {} hears event {} n {:?}", self.number, event.seq, event.n));
+                self.net.note(|| {
+                    let (number, seq, n) = (self.number, event.seq, event.n);
+                    format!("client {number} hears event {seq} n {n:?}: {}", kind(&event.body))
+                });
                 record.event(event);
             }
             Update::Reset { cause, snapshot } => {

@@ -29,7 +29,7 @@ use seeds::Off;
 
 /// Runs in which a guard that is switched off must have been noticed.
 const SOON: u64 = 100;
-/// Runs that are made twice.
+/// Runs that are made twice, unless `SWITCHBACK_SIM_TWICE` says how many.
 const TWICE: u64 = 10;
 
 /// One test at a time: each keeps both processors busy by itself.
@@ -53,7 +53,7 @@ fn every_promise_holds_and_a_missing_guard_is_noticed() {
 #[test]
 fn the_same_seed_is_the_same_run() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    for seed in 0..TWICE {
+    for seed in 0..seeds::variable("SWITCHBACK_SIM_TWICE").unwrap_or(TWICE) {
         let (once, again) = (world::run(seed), world::run(seed));
         let parting = once.trace.iter().zip(&again.trace).position(|(one, other)| one != other);
         if let Some(at) = parting {

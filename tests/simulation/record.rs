@@ -117,7 +117,9 @@ impl Record {
             && *user == self.me
             && let Some(room) = room
         {
+            // PROTOCOL.md: forget the room. What happens there from now on is not told.
             self.rooms.remove(&room);
+            self.messages.retain(|_, seen| seen.room != room);
         }
         self.apply(&event.body);
     }
@@ -152,6 +154,12 @@ impl Record {
             _ => {}
         }
     }
+}
+
+/// What kind of event it is, as its variant is called.
+pub(crate) fn kind(body: &EventBody) -> String {
+    let shown = format!("{body:?}");
+    shown.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// What an event is about, without what today's state adds to it.

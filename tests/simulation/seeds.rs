@@ -58,7 +58,8 @@ pub(crate) struct Done {
     pub(crate) failed: Option<String>,
 }
 
-fn variable(name: &str) -> Option<u64> {
+/// A number that somebody asks for.
+pub(crate) fn variable(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|error| panic!("{name} is {text:?}: {error}")))
 }

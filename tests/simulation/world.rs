@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -266,10 +268,16 @@ impl World {
         true
     }
 
+    /// Until everything that is due by then has been woken. That the clock was moved is not enough:
+    /// timers fire when the runtime looks at them, and what wakes it is partly the machine's choice.
     async fn pass(&self, ms: u64) {
         self.net.note(|| format!("{ms} ms pass"));
-        tokio::time::advance(Duration::from_millis(ms)).await;
-        tokio::task::yield_now().await;
+        let time = Duration::from_millis(ms);
+        let mut due = std::pin::pin!(tokio::time::sleep(time));
+        // Among the timers before the clock moves.
+        poll_fn(|context| Poll::Ready(due.as_mut().poll(context).is_ready())).await;
+        tokio::time::advance(time).await;
+        due.await;
     }
 
     /// One of all the things that can go on does. `false`: there is none.

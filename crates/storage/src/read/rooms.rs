@@ -8,6 +8,7 @@ use crate::read::hydrate;
 use crate::read::unread::{mentions_sql, no_end, unread_sql};
 use crate::store::head;
 use crate::tx::found;
+use crate::turn;
 use crate::{Error, Membership, RoomMembers, Store};
 
 /// The columns of [`room`], from `rooms r`.
@@ -72,7 +73,11 @@ impl Store {
     pub async fn memberships(&self, user: UserId) -> Result<(Seq, Vec<Membership>), Error> {
         let mut conn = self.at_one_moment().await?;
         let seq = head(&mut conn).await?;
-        Ok((seq, memberships(&mut conn, user).await?))
+        let memberships = memberships(&mut conn, user).await?;
+        drop(conn);
+        // By now the log may have gone on: whoever asks must be ready for that.
+        turn::answer().await;
+        Ok((seq, memberships))
     }
 }
 
