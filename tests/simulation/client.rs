@@ -79,6 +79,7 @@ impl Client {
             Transport::Websocket => self.net.websocket(self.number, node, request),
             _ => self.net.exchange(self.number, node, request),
         };
+        self.net.comes_in(self.number);
         let mut line = Line::new(transport, end).await;
         let hello = match timeout(PATIENCE, line.next()).await {
             Ok(Ok(Incoming::Frame(frame))) => match *frame {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,9 +24,7 @@ pub(crate) enum Off {
 }
 
 impl Off {
-    /// Those that the runs are known to notice. What reads early is not among them: its window is too
-    /// short for the schedules that are drawn so far.
-    pub(crate) const NOTICED: [Self; 2] = [Self::Nonces, Self::GapCheck];
+    pub(crate) const ALL: [Self; 3] = [Self::Nonces, Self::RegisteringFirst, Self::GapCheck];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -69,30 +67,51 @@ pub(crate) fn chosen() -> Option<u64> {
     variable("SWITCHBACK_SIM_SEED")
 }
 
-/// Runs every seed, on every processor, until one fails.
+/// Runs every seed, until one fails.
 pub(crate) fn all() -> Done {
     let begun = Instant::now();
     let most = variable("SWITCHBACK_SIM_SEEDS").unwrap_or(SEEDS);
-    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let done = Mutex::new(Done::default());
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= most {
-                        return;
-                    }
-                    let outcome = world::run(seed);
-                    stop.fetch_or(!outcome.wrongs.is_empty(), Ordering::Relaxed);
-                    done.lock().unwrap().add(&outcome);
-                }
-            });
-        }
-    });
+    let failed = first_wrong(most, None, |outcome| done.lock().unwrap().add(outcome));
     let mut done = done.into_inner().unwrap();
     done.took = begun.elapsed();
+    done.failed = failed.as_ref().map(told);
     done
+}
+
+/// The first run that notices, of at most so many.
+pub(crate) fn first_caught(off: Off, most: u64) -> Option<Outcome> {
+    first_wrong(most, Some(off), |_| {})
+}
+
+/// Runs seeds on every processor. The lowest that goes wrong is the same on every machine: those below
+/// it are run to their ends.
+fn first_wrong(most: u64, off: Option<Off>, each: impl Fn(&Outcome) + Sync) -> Option<Outcome> {
+    let (next, bound, first) = (AtomicU64::new(0), AtomicU64::new(most), Mutex::new(None::<Outcome>));
+    let work = || {
+        off.inspect(|off| off.switch(true));
+        loop {
+            let seed = next.fetch_add(1, Ordering::SeqCst);
+            if seed >= bound.load(Ordering::SeqCst) {
+                return;
+            }
+            let outcome = world::run(seed);
+            each(&outcome);
+            if !outcome.wrongs.is_empty() {
+                bound.fetch_min(seed, Ordering::SeqCst);
+                let mut first = first.lock().unwrap();
+                if first.as_ref().is_none_or(|first| seed < first.seed) {
+                    *first = Some(outcome);
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    first.into_inner().unwrap()
 }
 
 impl Done {
@@ -103,18 +122,7 @@ impl Done {
         for (what, times) in &outcome.tally {
             *self.tally.entry(what).or_default() += times;
         }
-        if !outcome.wrongs.is_empty() {
-            self.failed.get_or_insert_with(|| told(outcome));
-        }
     }
-}
-
-/// The first run that notices, of at most so many.
-pub(crate) fn first_caught(off: Off, most: u64) -> Option<Outcome> {
-    off.switch(true);
-    let caught = (0..most).map(world::run).find(|outcome| !outcome.wrongs.is_empty());
-    off.switch(false);
-    caught
 }
 
 /// Runs one seed and shows all of it.
