@@ -72,7 +72,11 @@ pub(crate) fn all() -> Done {
     let begun = Instant::now();
     let most = variable("SWITCHBACK_SIM_SEEDS").unwrap_or(SEEDS);
     let done = Mutex::new(Done::default());
-    let failed = first_wrong(most, None, |outcome| done.lock().unwrap().add(outcome));
+    let failed = lowest(most, None, |seed| {
+        let outcome = world::run(seed);
+        done.lock().unwrap().add(&outcome);
+        wrong(outcome)
+    });
     let mut done = done.into_inner().unwrap();
     done.took = begun.elapsed();
     done.failed = failed.as_ref().map(told);
@@ -81,13 +85,43 @@ pub(crate) fn all() -> Done {
 
 /// The first run that notices, of at most so many.
 pub(crate) fn first_caught(off: Off, most: u64) -> Option<Outcome> {
-    first_wrong(most, Some(off), |_| {})
+    lowest(most, Some(off), |seed| wrong(world::run(seed)))
 }
 
-/// Runs seeds on every processor. The lowest that goes wrong is the same on every machine: those below
-/// it are run to their ends.
-fn first_wrong(most: u64, off: Option<Off>, each: impl Fn(&Outcome) + Sync) -> Option<Outcome> {
-    let (next, bound, first) = (AtomicU64::new(0), AtomicU64::new(most), Mutex::new(None::<Outcome>));
+/// Runs every seed twice; where the first parts that does.
+pub(crate) fn first_parted(most: u64) -> Option<String> {
+    lowest(most, None, |seed| parting(&world::run(seed), &world::run(seed)))
+}
+
+fn wrong(outcome: Outcome) -> Option<Outcome> {
+    (!outcome.wrongs.is_empty()).then_some(outcome)
+}
+
+/// Lines that are shown before two runs part, and in all.
+const BEFORE_PARTING: usize = 20;
+const AROUND_PARTING: usize = 24;
+
+fn parting(once: &Outcome, again: &Outcome) -> Option<String> {
+    if (once.hash, once.steps) == (again.hash, again.steps) {
+        return None;
+    }
+    let same = once.trace.iter().zip(&again.trace).take_while(|(one, other)| one == other).count();
+    let show = |trace: &[String]| {
+        let from = same.saturating_sub(BEFORE_PARTING);
+        trace.iter().skip(from).take(AROUND_PARTING).cloned().collect::<Vec<_>>().join("\n  ")
+    };
+    Some(format!(
+        "seed {} parted at {same}:\n  {}\nand\n  {}",
+        once.seed,
+        show(&once.trace),
+        show(&again.trace)
+    ))
+}
+
+/// What `run` finds at the lowest seed at which it finds something, on every processor. It is the same
+/// on every machine: the seeds below are run to their ends.
+fn lowest<T: Send>(most: u64, off: Option<Off>, run: impl Fn(u64) -> Option<T> + Sync) -> Option<T> {
+    let (next, bound, found) = (AtomicU64::new(0), AtomicU64::new(most), Mutex::new(BTreeMap::new()));
     let work = || {
         off.inspect(|off| off.switch(true));
         loop {
@@ -95,14 +129,9 @@ fn first_wrong(most: u64, off: Option<Off>, each: impl Fn(&Outcome) + Sync) -> O
             if seed >= bound.load(Ordering::SeqCst) {
                 return;
             }
-            let outcome = world::run(seed);
-            each(&outcome);
-            if !outcome.wrongs.is_empty() {
+            if let Some(this) = run(seed) {
                 bound.fetch_min(seed, Ordering::SeqCst);
-                let mut first = first.lock().unwrap();
-                if first.as_ref().is_none_or(|first| seed < first.seed) {
-                    *first = Some(outcome);
-                }
+                found.lock().unwrap().insert(seed, this);
             }
         }
     };
@@ -111,7 +140,7 @@ fn first_wrong(most: u64, off: Option<Off>, each: impl Fn(&Outcome) + Sync) -> O
             scope.spawn(work);
         }
     });
-    first.into_inner().unwrap()
+    found.into_inner().unwrap().into_values().next()
 }
 
 impl Done {
