@@ -34,9 +34,9 @@ const ACTIONS: usize = 24;
 const CHANGES_COMING_IN: usize = 4;
 /// Steps after which a run that does not come to rest is one that never will.
 const STEPS: usize = 30_000;
-/// Looks, each after a moment in which nothing is left to do, before a run counts as at rest; together
-/// longer than any patience of client or node.
-const QUIET_LOOKS: usize = 8;
+/// Looks in a row at which every command is answered and nobody has heard anything since the last one,
+/// before a run counts as at rest; together longer than any patience of client or node.
+const QUIET_LOOKS: usize = 5;
 const QUIET_MS: u64 = 450;
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
@@ -268,18 +268,30 @@ impl World {
             }
         }
         self.net.links.borrow().iter().filter(|link| link.is_silent()).for_each(Link::give_up);
-        let mut looks = 0;
+        let (mut looks, mut heard) = (0, self.told());
         while looks < QUIET_LOOKS {
             while self.step().await {
                 if self.steps > STEPS {
                     return false;
                 }
             }
-            looks = if self.clients.iter().all(|client| client.open.get() == 0) { looks + 1 } else { 0 };
+            let told = self.told();
+            let quiet = told == heard && self.clients.iter().all(|client| client.open.get() == 0);
+            looks = if quiet { looks + 1 } else { 0 };
+            heard = told;
             self.steps += 1;
             self.pass(QUIET_MS).await;
         }
         true
+    }
+
+    /// What clients have heard, in all.
+    fn told(&self) -> usize {
+        let told = |client: &Handle| {
+            let record = client.record.borrow();
+            record.heard.len() + record.resets
+        };
+        self.clients.iter().map(told).sum()
     }
 
     /// Until everything that is due by then has been woken. That the clock was moved is not enough:
