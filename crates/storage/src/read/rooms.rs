@@ -7,8 +7,8 @@ use crate::db::{Conn, Row, values};
 use crate::read::hydrate;
 use crate::read::unread::{mentions_sql, no_end, unread_sql};
 use crate::store::head;
-use crate::tx::found;
 use crate::turn;
+use crate::tx::found;
 use crate::{Error, Membership, RoomMembers, Store};
 
 /// The columns of [`room`], from `rooms r`.
