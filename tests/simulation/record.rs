@@ -156,10 +156,18 @@ impl Record {
     }
 }
 
-/// What kind of event it is, as its variant is called.
-pub(crate) fn kind(body: &EventBody) -> String {
-    let shown = format!("{body:?}");
-    shown.split(' ').next().unwrap_or_default().to_owned()
+/// What kind of event it is, in the protocol's words.
+pub(crate) const fn kind(body: &EventBody) -> &'static str {
+    match body {
+        EventBody::MessagePosted { .. } => "message.posted",
+        EventBody::MessageEdited { .. } => "message.edited",
+        EventBody::MessageDeleted { .. } => "message.deleted",
+        EventBody::ReactionAdded { .. } => "reaction.added",
+        EventBody::ReactionRemoved { .. } => "reaction.removed",
+        EventBody::MemberJoined { .. } => "member.joined",
+        EventBody::MemberLeft { .. } => "member.left",
+        _ => "something else",
+    }
 }
 
 /// What an event is about, without what today's state adds to it.
