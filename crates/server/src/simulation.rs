@@ -4,7 +4,7 @@
 //! Only compiled with the feature `simulation`, which no build that is shipped has.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -45,6 +45,12 @@ pub(crate) async fn read_before_registering(
     store.memberships(user).await.map(Some)
 }
 
+/// A run starts nodes often, and their routes are the same.
+fn routes() -> Router<App> {
+    static ROUTES: OnceLock<Router<App>> = OnceLock::new();
+    ROUTES.get_or_init(edge::routes).clone()
+}
+
 /// One node of the workspace. Cheap to clone.
 #[derive(Clone)]
 pub struct Node {
@@ -64,7 +70,7 @@ impl Node {
         let metrics = Arc::new(Metrics::new());
         let tail = Tail::new(Arc::clone(&hub), Arc::clone(&metrics), rung, Arc::clone(&doorbells) as _);
         let app = App { ops, chat: Chat::new(hub), config: Arc::new(config), metrics };
-        let router = edge::router(app.clone());
+        let router = edge::layered(routes(), app.clone());
         Ok((Self { app, router, doorbells }, tail.run(CancellationToken::new())))
     }
 

@@ -75,8 +75,12 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
 
 /// The connections that read. They are opened when they are first needed, and kept.
 pub(crate) fn readers(path: &Path) -> SqlitePool {
+    #[cfg(not(feature = "simulation"))]
+    let most = limits::READERS;
+    #[cfg(feature = "simulation")]
+    let most = crate::simulation::readers();
     SqlitePoolOptions::new()
-        .max_connections(limits::READERS)
+        .max_connections(most)
         .acquire_timeout(limits::READER_WAIT)
         .idle_timeout(None)
         .max_lifetime(None)

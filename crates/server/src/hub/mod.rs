@@ -19,7 +19,7 @@ mod viewer;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand::RngExt as _;
 use switchback_core::wire::node::Standing;
@@ -27,7 +27,7 @@ use switchback_core::wire::{ByeReason, PresenceChange, PresenceState, ServerFram
 use switchback_core::{Cursor, Epoch, RoomId, Seq, SessionId, UserId};
 use switchback_storage::{Audience, Credential, Error, Membership, Store};
 use tokio::sync::{Notify, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 pub(crate) use session::{Goodbye, Session};

@@ -5,10 +5,11 @@
 //! was lost on the way is made good, and what a dead node said wears off.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchback_core::UserId;
 use switchback_core::wire::{PresenceChange, PresenceState};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::presence::Level;

@@ -5,7 +5,7 @@
 //! and once a second in any case. What another node's doorbell brings along is taken as it is if it
 //! goes on where memory ends; if not, the database fills the gap.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use switchback_core::wire::node::Standing;
@@ -145,7 +145,8 @@ impl Tail {
     async fn take(&mut self, events: Vec<LoggedEvent>) -> Result<(), Error> {
         let epoch = self.hub.epoch();
         let entries: Vec<_> = events.into_iter().map(|event| Arc::new(Entry::new(event, epoch))).collect();
-        let changed: HashSet<UserId> = entries.iter().filter_map(|entry| entry.member).collect();
+        // In order, so that a run can be repeated.
+        let changed: BTreeSet<UserId> = entries.iter().filter_map(|entry| entry.member).collect();
         for user in changed {
             let person = self.hub.state().people.get(&user).map(|person| Arc::clone(&person.viewer));
             if let Some(viewer) = person {

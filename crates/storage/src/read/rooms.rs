@@ -8,6 +8,7 @@ use crate::db::{Conn, Row, values};
 use crate::read::access::oldest_alive;
 use crate::read::hydrate;
 use crate::read::unread::{mentions_sql, no_end, unread_sql};
+use crate::turn;
 use crate::tx::found;
 use crate::{Credential, Error, Membership, RoomMembers, Store};
 
@@ -74,6 +75,8 @@ impl Store {
         let sql = "SELECT h.seq, m.room_id, m.joined_seq FROM log_head h \
                    LEFT JOIN memberships m ON m.user_id = $1 WHERE h.id = 1";
         let rows = self.reader().await?.all(sql, values![user]).await?;
+        // By now the log may have gone on: whoever asks must be ready for that.
+        turn::answer().await;
         found(as_of_head(&rows)?, "log")
     }
 
@@ -94,6 +97,8 @@ impl Store {
             Credential::Token(token) => (None, Some(token.as_uuid())),
         };
         let rows = self.reader().await?.all(sql, values![user, session, oldest_alive(), token]).await?;
+        // As above.
+        turn::answer().await;
         as_of_head(&rows)
     }
 }
