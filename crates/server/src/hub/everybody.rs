@@ -119,7 +119,7 @@ mod tests {
             true
         });
         assert_eq!((read, seen), (Read::Through { seq: head, more: false }, vec![head - 2, head - 1, head]));
-        assert_eq!(hub.ring().read(head - 4, |_| true), Read::Fallen, "no more than it may hold");
+        assert_eq!(hub.ring().read(head - 4, everything, |_| true), Read::Fallen, "no more than it may hold");
     }
 
     #[test]
