@@ -6,7 +6,8 @@
 //! the network, the doorbells between nodes, time, crashes, and who goes on next.
 //! `docs/decisions/014-simulated-runs.md` says why it is so and what it cannot see.
 //!
-//! `SWITCHBACK_SIM_SEED=7` repeats one run and shows it; `SWITCHBACK_SIM_SEEDS=100000` makes many.
+//! `SWITCHBACK_SIM_SEED=7` repeats one run and shows it; `SWITCHBACK_SIM_SEEDS=100000` makes many,
+//! `SWITCHBACK_SIM_TWICE=2000` makes so many twice.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so and stops")]
 
 mod chance;
