@@ -17,8 +17,8 @@ pub(super) struct IdHasher(u64);
 impl Hasher for IdHasher {
     fn write(&mut self, bytes: &[u8]) {
         match bytes.last_chunk() {
-            // The last byte highest: the first two bits of these eight bytes are always the same.
-            Some(end) => self.0 ^= u64::from_le_bytes(*end),
+            // Its first two bits are always the same: turned to where a table does not look first.
+            Some(end) => self.0 ^= u64::from_le_bytes(*end).rotate_right(u64::BITS / 2),
             // Not an id (a length before it, say): mixed in somehow.
             None => bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte)),
         }
