@@ -1,0 +1,163 @@
+//! One window of a measurement: everybody is connected, somebody posts at a rate, and what the server
+//! takes meanwhile is counted until the last delivery.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::generator::{Generator, LineId, Reads, Tally};
+use super::peers::{Peer, Way};
+use super::usage::{self, Cpu};
+use super::wire;
+
+/// How long nothing may come before what is missing is given up.
+const GIVEN_UP: Duration = Duration::from_secs(5);
+/// A wait for something that comes at once.
+const MOMENT: Duration = Duration::from_millis(1);
+/// Connections that post by HTTP.
+const POSTERS: usize = 32;
+/// The most that the generator may take of its processor: beyond, it measures itself.
+pub(super) const SATURATED: f64 = 0.9;
+
+/// Who listens to a server, and who speaks.
+pub(super) struct Audience {
+    pub(super) lines: Vec<LineId>,
+    rooms: usize,
+    posters: Vec<LineId>,
+    idle: VecDeque<LineId>,
+    /// Whose turn it is to speak.
+    next: usize,
+}
+
+/// How much is said for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    pub(super) posts_per_s: f64,
+    pub(super) lasting: Duration,
+    pub(super) text_bytes: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Window {
+    pub(super) tally: Tally,
+    pub(super) posts: u64,
+    pub(super) expected: u64,
+    pub(super) elapsed: Duration,
+    pub(super) server_ns: u64,
+    /// Of its own processor, what the generator took.
+    pub(super) generator_share: f64,
+    /// Of all processors, what neither of them took.
+    pub(super) others_share: f64,
+    /// How late the latest post was sent.
+    pub(super) latest: Duration,
+}
+
+impl Window {
+    pub(super) fn us_per_delivery(&self) -> f64 {
+        super::stats::float(self.server_ns) / 1_000.0 / super::stats::float(self.tally.deliveries)
+    }
+
+    pub(super) fn per_s(&self) -> f64 {
+        super::stats::float(self.tally.deliveries) / self.elapsed.as_secs_f64()
+    }
+
+    pub(super) const fn is_whole(&self) -> bool {
+        self.tally.deliveries == self.expected
+    }
+}
+
+impl Audience {
+    /// Connects everybody: `seats` connections in `rooms` rooms, one after the other.
+    pub(super) fn gather(generator: &mut Generator, peer: &Peer, way: Way, seats: usize, rooms: usize) -> Result<Self> {
+        let lines = generator.open(peer.address, (0..seats).map(|seat| peer.listen(way, seat)))?;
+        let mut posters = Vec::new();
+        if !peer.speaks_where_it_listens(way) {
+            for _ in 0..POSTERS {
+                posters.push(generator.plain(peer.address, Reads::Answers)?);
+            }
+        }
+        let idle = posters.iter().copied().collect();
+        Ok(Self { lines, rooms, posters, idle, next: 0 })
+    }
+
+    pub(super) fn leave(&self, generator: &mut Generator) {
+        generator.close(&self.lines);
+        generator.close(&self.posters);
+    }
+
+    /// How many hear what is said from this seat.
+    fn listeners(&self, seat: usize) -> usize {
+        let room = seat % self.rooms;
+        (self.lines.len() - room).div_ceil(self.rooms)
+    }
+
+    pub(super) fn window(&mut self, generator: &mut Generator, peer: &Peer, pace: Pace) -> Result<Window> {
+        let mut window = Window::default();
+        generator.tally = Tally::default();
+        let (cpu, own, busy) = (Cpu::of(peer.pid()), usage::own_cpu_ns(), usage::machine_busy_ns());
+        let begun = Instant::now();
+        let between = Duration::from_secs_f64(1.0 / pace.posts_per_s);
+        let mut due = begun;
+        let end = begun + pace.lasting;
+        while due < end {
+            let now = Instant::now();
+            if now < due {
+                generator.turn((due - now).min(Duration::from_millis(20)))?;
+            } else {
+                // Also when many are due, what has come is taken in between.
+                if let Some(seat) = self.speak(generator, peer, pace.text_bytes)? {
+                    window.latest = window.latest.max(now - due);
+                    window.posts += 1;
+                    window.expected += self.listeners(seat) as u64;
+                    due += between;
+                }
+                let wait = if self.posters.is_empty() || !self.idle.is_empty() { Duration::ZERO } else { MOMENT };
+                if window.posts.is_multiple_of(8) || wait == MOMENT {
+                    generator.turn(wait)?;
+                }
+            }
+            self.freed(generator);
+        }
+        let mut last = (Instant::now(), generator.tally.deliveries);
+        while generator.tally.deliveries < window.expected && last.0.elapsed() < GIVEN_UP {
+            generator.turn(Duration::from_millis(5))?;
+            self.freed(generator);
+            if generator.tally.deliveries != last.1 {
+                last = (Instant::now(), generator.tally.deliveries);
+            }
+        }
+        window.elapsed = last.0.max(end).duration_since(begun);
+        if !window.is_whole() {
+            window.elapsed = last.0.duration_since(begun);
+        }
+        window.server_ns = Cpu::of(peer.pid()).since(&cpu);
+        let own = usage::own_cpu_ns() - own;
+        let wall = begun.elapsed().as_nanos() as f64;
+        window.generator_share = super::stats::float(own) / wall;
+        let all = usage::machine_busy_ns().saturating_sub(busy);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+        window.others_share = super::stats::float(all.saturating_sub(own + window.server_ns)) / wall / cores;
+        window.tally = std::mem::take(&mut generator.tally);
+        Ok(window)
+    }
+
+    /// Has the next one say something. `None`: nobody is free to.
+    fn speak(&mut self, generator: &mut Generator, peer: &Peer, bytes: usize) -> Result<Option<usize>> {
+        let seat = self.next % self.lines.len();
+        let text = wire::text(generator.now_ns(), bytes);
+        if self.posters.is_empty() {
+            generator.send(self.lines[seat], &peer.say(seat, &text))?;
+        } else {
+            let Some(poster) = self.idle.pop_front() else { return Ok(None) };
+            generator.send(poster, &peer.post(seat, &text))?;
+        }
+        self.next += 1;
+        Ok(Some(seat))
+    }
+
+    fn freed(&mut self, generator: &mut Generator) {
+        self.idle.extend(generator.answered.drain(..));
+    }
+}
