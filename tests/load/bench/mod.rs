@@ -4,11 +4,18 @@
 //! [`generator`] makes the load, [`peers`] are the servers, each scenario is a module of its own, and
 //! [`report`] writes the page.
 
+mod closed;
+mod durable;
 mod fanout;
 mod generator;
+mod handshake;
+mod history;
+mod idle;
 mod peers;
 mod plot;
 mod report;
+mod saturation;
+mod start;
 mod stats;
 mod usage;
 mod window;
@@ -44,6 +51,9 @@ pub(crate) struct Args {
     /// Windows for each server in each scenario
     #[arg(long)]
     rounds: Option<usize>,
+    /// How long a window is, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    window: Option<f64>,
     /// Where the page and its plots are written
     #[arg(long, value_name = "DIR")]
     results: PathBuf,
@@ -69,6 +79,7 @@ struct Bench {
     dirs: AtomicUsize,
     rounds: usize,
     window: Duration,
+    quick: bool,
     runtime: Handle,
     /// How many this process may have.
     descriptors: usize,
@@ -112,6 +123,13 @@ fn scenarios() -> Vec<Scenario> {
             all.push((name, Box::new(move |bench| fanout::run(bench, fan, way))));
         }
     }
+    all.push(("saturation".to_owned(), Box::new(|bench| saturation::run(bench, Way::Websocket))));
+    all.push(("saturation-sse".to_owned(), Box::new(|bench| saturation::run(bench, Way::Sse))));
+    all.push(("idle".to_owned(), Box::new(idle::run)));
+    all.push(("handshake".to_owned(), Box::new(handshake::run)));
+    all.push(("durable".to_owned(), Box::new(durable::run)));
+    all.push(("start".to_owned(), Box::new(start::run)));
+    all.push(("history".to_owned(), Box::new(history::run)));
     all
 }
 
@@ -128,7 +146,8 @@ pub(crate) fn run(args: &Args, product: PathBuf, scratch: PathBuf, runtime: Hand
         scratch,
         dirs: AtomicUsize::new(0),
         rounds: args.rounds.unwrap_or(if args.quick { 1 } else { ROUNDS }),
-        window: if args.quick { QUICK_WINDOW } else { WINDOW },
+        window: args.window.map_or(if args.quick { QUICK_WINDOW } else { WINDOW }, Duration::from_secs_f64),
+        quick: args.quick,
         runtime,
         descriptors: usize::try_from(rlimit::increase_nofile_limit(u64::MAX)?)?,
     };
