@@ -1,8 +1,8 @@
-//! Thousands of clients against the built server: a reconnect storm, and a long run.
+//! Thousands of clients against the built server: a reconnect storm, a long run, and a bench.
 //!
 //! A program of its own beside the server, so that what the server takes can be told from what its
 //! clients take. Most clients are lean ones with the real client's rules; some hundreds are the real
-//! one. `cargo xtask storm` and `cargo xtask soak` build both and run it.
+//! one. `cargo xtask storm`, `soak` and `bench` build both and run it.
 
 mod bench;
 mod frame;
@@ -90,10 +90,12 @@ async fn main() -> Result<()> {
         }
     };
     let mut asked_to_stop = signal(SignalKind::terminate())?;
-    // Dropped with what it started: no server stays behind.
+    // Dropped with what it started: no server stays behind. The bench's thread is told, and waited for.
     tokio::select! {
-        done = run => done,
-        _ = asked_to_stop.recv() => bail!("asked to stop"),
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        done = run => return done,
+        _ = asked_to_stop.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
     }
+    bench::stop();
+    bail!("asked to stop")
 }

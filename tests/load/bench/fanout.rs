@@ -35,6 +35,8 @@ pub(super) struct Fan {
     most: [f64; 2],
     /// The largest p99, as parts of the yardstick's.
     most_p99: Option<f64>,
+    /// The most of that cost that may be the post's own, which its deliveries share.
+    most_post: Option<f64>,
 }
 
 pub(super) const FANS: [Fan; 3] = [
@@ -46,6 +48,7 @@ pub(super) const FANS: [Fan; 3] = [
         posts_per_s: 50.0,
         most: [1.15, 1.2],
         most_p99: Some(1.5),
+        most_post: None,
     },
     Fan {
         name: "many-rooms",
@@ -55,6 +58,7 @@ pub(super) const FANS: [Fan; 3] = [
         posts_per_s: 500.0,
         most: [1.4, 1.5],
         most_p99: None,
+        most_post: Some(0.2),
     },
     Fan {
         name: "small-team",
@@ -64,6 +68,7 @@ pub(super) const FANS: [Fan; 3] = [
         posts_per_s: 200.0,
         most: [2.5, 2.6],
         most_p99: None,
+        most_post: None,
     },
 ];
 
@@ -72,6 +77,8 @@ struct Measured {
     peer: Peer,
     audience: Audience,
     windows: Vec<Window>,
+    /// Of the product: with nobody there but one person in each room.
+    post: Option<Window>,
 }
 
 pub(super) fn run(bench: &Bench, fan: Fan, way: Way) -> Result<Section> {
@@ -109,23 +116,41 @@ fn measure(bench: &Bench, fan: Fan, way: Way, kinds: &[Kind]) -> Result<Vec<Meas
             one.windows.push(window);
         }
     }
+    for one in measured.iter_mut().filter(|one| one.peer.kind == Kind::Product) {
+        one.audience.leave(&mut generator);
+        let mut few = Audience::gather(&mut generator, &one.peer, way, fan.rooms, fan.rooms)?;
+        generator.settle(QUIET, SETTLED)?;
+        one.post = Some(few.window(&mut generator, &one.peer, pace)?);
+    }
     Ok(measured)
 }
 
-fn gather(bench: &Bench, generator: &mut Generator, fan: Fan, way: Way, kinds: &[Kind]) -> Result<Vec<Measured>> {
+fn gather(
+    bench: &Bench,
+    generator: &mut Generator,
+    fan: Fan,
+    way: Way,
+    kinds: &[Kind],
+) -> Result<Vec<Measured>> {
     let mut all = Vec::new();
     for &kind in kinds {
         let dir = bench.fresh_dir()?;
         let peer = start(bench, kind, &dir, fan.seats, fan.rooms)?;
         let audience = Audience::gather(generator, &peer, way, fan.seats, fan.rooms)?;
         generator.settle(QUIET, SETTLED)?;
-        all.push(Measured { peer, audience, windows: Vec::new() });
+        all.push(Measured { peer, audience, windows: Vec::new(), post: None });
     }
     Ok(all)
 }
 
 /// Starts a server; the product with a team that has a seat for everybody.
-pub(super) fn start(bench: &Bench, kind: Kind, dir: &std::path::Path, seats: usize, rooms: usize) -> Result<Peer> {
+pub(super) fn start(
+    bench: &Bench,
+    kind: Kind,
+    dir: &std::path::Path,
+    seats: usize,
+    rooms: usize,
+) -> Result<Peer> {
     if kind != Kind::Product {
         return Peer::start(kind, &bench.programs, dir, rooms);
     }
@@ -168,6 +193,8 @@ fn section(fan: Fan, way: Way, sets: &[Vec<Measured>]) -> Section {
             section.notes.extend(void(one));
             if one.peer.kind == Kind::Product {
                 section.verdicts = verdicts(fan, way, median(cost), median(p99));
+                let base = median(set[0].windows.iter().map(Window::us_per_delivery));
+                section.post(fan, way, one, base);
             }
         }
     }
@@ -175,6 +202,22 @@ fn section(fan: Fan, way: Way, sets: &[Vec<Measured>]) -> Section {
     let title = format!("Server processor time per delivery, µs: {}, {}", fan.about, way.name());
     section.plots.push((name, plot::bars(&title, &bars)));
     section
+}
+
+impl Section {
+    /// What a post costs before anybody hears it, as a part of what the yardstick's deliveries of it cost.
+    fn post(&mut self, fan: Fan, way: Way, one: &Measured, yardstick_us: f64) {
+        let Some(post) = &one.post else { return };
+        let us = float(post.server_ns) / 1_000.0 / float(post.posts);
+        let share = us / float((fan.seats / fan.rooms) as u64) / yardstick_us;
+        self.notes.push(format!(
+            "With one listener in each room, a post takes {us:.0} µs of the server: {share:.2} of the yardstick for each delivery."
+        ));
+        if let Some(most) = fan.most_post {
+            let what = format!("{}, {}: the post itself / yardstick", fan.about, way.name());
+            self.verdicts.push(Verdict::at_most(what, share, most));
+        }
+    }
 }
 
 fn row(one: &Measured, us: f64, cost: &[f64], p99: f64) -> Vec<String> {
@@ -202,7 +245,8 @@ fn row(one: &Measured, us: f64, cost: &[f64], p99: f64) -> Vec<String> {
 fn void(one: &Measured) -> Option<String> {
     let saturated = one.windows.iter().filter(|window| window.generator_share > SATURATED).count();
     let name = one.peer.kind.name();
-    (saturated > 0).then(|| format!("{saturated} windows of {name} are void: the generator had no processor left."))
+    (saturated > 0)
+        .then(|| format!("{saturated} windows of {name} are void: the generator had no processor left."))
 }
 
 fn verdicts(fan: Fan, way: Way, cost: f64, p99: f64) -> Vec<Verdict> {

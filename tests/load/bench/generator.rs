@@ -175,6 +175,7 @@ impl Generator {
 
     /// Takes what there is, waiting so long for something.
     pub(super) fn turn(&mut self, wait: Duration) -> Result<()> {
+        super::go_on()?;
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             done => done?,

@@ -55,7 +55,8 @@ fn measure(peer: &Peer) -> Result<[f64; 2]> {
 
 fn section(peers: &[(Peer, Vec<[f64; 2]>)]) -> Section {
     let mut section = Section::new(format!("Handshake: {SEATS} connections come, 64 at once, WebSocket"));
-    section.head = ["server", "µs each", "/ yardstick", "each round", "µs until open"].map(str::to_owned).to_vec();
+    section.head =
+        ["server", "µs each", "/ yardstick", "each round", "µs until open"].map(str::to_owned).to_vec();
     let mut bars = Vec::new();
     for (peer, costs) in peers {
         let base = &peers[0].1;
@@ -75,6 +76,8 @@ fn section(peers: &[(Peer, Vec<[f64; 2]>)]) -> Section {
             section.verdicts.push(Verdict::at_most(what, median(ratios), MOST));
         }
     }
-    section.plots.push(("handshake".to_owned(), plot::bars("Server processor time per handshake, µs", &bars)));
+    section
+        .plots
+        .push(("handshake".to_owned(), plot::bars("Server processor time per handshake, µs", &bars)));
     section
 }

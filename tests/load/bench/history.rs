@@ -32,7 +32,8 @@ pub(super) fn run(bench: &Bench) -> Result<Section> {
         lines.push(generator.plain(peer.address, Reads::Answers)?);
     }
     let room = team.people.first().context("nobody")?.room;
-    let mut section = Section::new(format!("History: pages of {PAGE} messages, {CLIENTS} clients, {messages} messages"));
+    let mut section =
+        Section::new(format!("History: pages of {PAGE} messages, {CLIENTS} clients, {messages} messages"));
     section.head = ["which", "pages/s", "each round", "p50 ms", "p99 ms", "µs of server each", "generator %"]
         .map(str::to_owned)
         .to_vec();
@@ -48,7 +49,13 @@ pub(super) fn run(bench: &Bench) -> Result<Section> {
                 let path = format!("/api/v1/rooms/{room}/messages?limit={PAGE}{query}");
                 wire::request("GET", &path, &team.people[asker].target.authorization(), "")
             };
-            runs.push(closed::run(&mut generator, peer.pid(), &lines, bench.window.max(Duration::from_secs(1)), ask)?);
+            runs.push(closed::run(
+                &mut generator,
+                peer.pid(),
+                &lines,
+                bench.window.max(Duration::from_secs(1)),
+                ask,
+            )?);
         }
         anyhow::ensure!(generator.refused == 0, "{} pages were refused", generator.refused);
         let of = |value: fn(&Closed) -> f64| median(runs.iter().map(value));

@@ -8,6 +8,7 @@ mod closed;
 mod durable;
 mod fanout;
 mod generator;
+mod growth;
 mod handshake;
 mod history;
 mod idle;
@@ -23,7 +24,7 @@ mod wire;
 pub(crate) mod yardstick;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -36,6 +37,8 @@ use report::{Section, Setting};
 
 /// Descriptors for the most connections, to the yardstick and to one other server.
 const DESCRIPTORS: usize = 10_000;
+/// Needs a server of its own, so it is run only where it is asked for.
+const POSTGRES: &str = "durable-postgres";
 /// Unless said otherwise.
 const ROUNDS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(3);
@@ -112,6 +115,20 @@ impl Bench {
     }
 }
 
+/// Somebody has asked for the end. Whoever turns around for long looks at it, so that what was started is
+/// ended by whoever started it.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Ends a run that is under way, soon.
+pub(crate) fn stop() {
+    STOP.store(true, Ordering::Relaxed);
+}
+
+fn go_on() -> Result<()> {
+    ensure!(!STOP.load(Ordering::Relaxed), "asked to stop");
+    Ok(())
+}
+
 /// A scenario: its name, and how it is run.
 type Scenario = (String, Box<dyn Fn(&Bench) -> Result<Section>>);
 
@@ -126,8 +143,10 @@ fn scenarios() -> Vec<Scenario> {
     all.push(("saturation".to_owned(), Box::new(|bench| saturation::run(bench, Way::Websocket))));
     all.push(("saturation-sse".to_owned(), Box::new(|bench| saturation::run(bench, Way::Sse))));
     all.push(("idle".to_owned(), Box::new(idle::run)));
+    all.push(("growth".to_owned(), Box::new(growth::run)));
     all.push(("handshake".to_owned(), Box::new(handshake::run)));
-    all.push(("durable".to_owned(), Box::new(durable::run)));
+    all.push(("durable".to_owned(), Box::new(|bench| durable::run(bench, None))));
+    all.push((POSTGRES.to_owned(), Box::new(durable::on_postgres)));
     all.push(("start".to_owned(), Box::new(start::run)));
     all.push(("history".to_owned(), Box::new(history::run)));
     all
@@ -153,14 +172,20 @@ pub(crate) fn run(args: &Args, product: PathBuf, scratch: PathBuf, runtime: Hand
     };
     let mut sections = Vec::new();
     for (name, scenario) in &all {
-        if args.scenarios.is_empty() || args.scenarios.contains(name) {
+        let is_wanted =
+            if args.scenarios.is_empty() { name != POSTGRES } else { args.scenarios.contains(name) };
+        if is_wanted {
             let section = scenario(&bench)?;
             tell(&format!("\n{}", section.markdown()));
             sections.push(section);
         }
     }
     let is_met = report::write(&args.results, &setting(args, &bench), &sections)?;
-    tell(&format!("{}: {}", args.results.display(), if is_met { "every target met" } else { "not every target met" }));
+    tell(&format!(
+        "{}: {}",
+        args.results.display(),
+        if is_met { "every target met" } else { "not every target met" }
+    ));
     Ok(())
 }
 
@@ -172,7 +197,8 @@ fn setting(args: &Args, bench: &Bench) -> Setting {
     }
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':').map(|(_, value)| value));
+        let value =
+            text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':').map(|(_, value)| value));
         value.unwrap_or_default().trim().to_owned()
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

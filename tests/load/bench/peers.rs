@@ -114,7 +114,13 @@ impl Peer {
     }
 
     /// Starts the product over a directory in which this team is.
-    pub(super) fn product(programs: &Programs, dir: &Path, team: &Team, rooms: usize, more: &[&str]) -> Result<Self> {
+    pub(super) fn product(
+        programs: &Programs,
+        dir: &Path,
+        team: &Team,
+        rooms: usize,
+        more: &[&str],
+    ) -> Result<Self> {
         let address = free_address()?;
         let mut command = product(&programs.product, dir, address);
         let child = spawn(command.args(more), dir, "product")?;

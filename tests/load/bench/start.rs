@@ -63,6 +63,7 @@ pub(super) fn run(bench: &Bench) -> Result<Section> {
 }
 
 fn start(bench: &Bench, dir: &Path) -> Result<Started> {
+    super::go_on()?;
     let address = free_address()?;
     let mut command = product(&bench.programs.product, dir, address);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use super::generator::{Generator, LineId, Reads, Tally};
 use super::peers::{Peer, Way};
+use super::stats::float;
 use super::usage::{self, Cpu};
 use super::wire;
 
@@ -56,11 +57,11 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn us_per_delivery(&self) -> f64 {
-        super::stats::float(self.server_ns) / 1_000.0 / super::stats::float(self.tally.deliveries)
+        float(self.server_ns) / 1_000.0 / float(self.tally.deliveries)
     }
 
     pub(super) fn per_s(&self) -> f64 {
-        super::stats::float(self.tally.deliveries) / self.elapsed.as_secs_f64()
+        float(self.tally.deliveries) / self.elapsed.as_secs_f64()
     }
 
     pub(super) const fn is_whole(&self) -> bool {
@@ -70,7 +71,13 @@ impl Window {
 
 impl Audience {
     /// Connects everybody: `seats` connections in `rooms` rooms, one after the other.
-    pub(super) fn gather(generator: &mut Generator, peer: &Peer, way: Way, seats: usize, rooms: usize) -> Result<Self> {
+    pub(super) fn gather(
+        generator: &mut Generator,
+        peer: &Peer,
+        way: Way,
+        seats: usize,
+        rooms: usize,
+    ) -> Result<Self> {
         let lines = generator.open(peer.address, (0..seats).map(|seat| peer.listen(way, seat)))?;
         let mut posters = Vec::new();
         if !peer.speaks_where_it_listens(way) {
@@ -113,7 +120,8 @@ impl Audience {
                     window.expected += self.listeners(seat) as u64;
                     due += between;
                 }
-                let wait = if self.posters.is_empty() || !self.idle.is_empty() { Duration::ZERO } else { MOMENT };
+                let wait =
+                    if self.posters.is_empty() || !self.idle.is_empty() { Duration::ZERO } else { MOMENT };
                 if window.posts.is_multiple_of(8) || wait == MOMENT {
                     generator.turn(wait)?;
                 }
@@ -134,11 +142,12 @@ impl Audience {
         }
         window.server_ns = Cpu::of(peer.pid()).since(&cpu);
         let own = usage::own_cpu_ns() - own;
-        let wall = begun.elapsed().as_nanos() as f64;
-        window.generator_share = super::stats::float(own) / wall;
+        let wall_s = begun.elapsed().as_secs_f64();
+        window.generator_share = float(own) / 1e9 / wall_s;
         let all = usage::machine_busy_ns().saturating_sub(busy);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-        window.others_share = super::stats::float(all.saturating_sub(own + window.server_ns)) / wall / cores;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let others_s = float(all.saturating_sub(own + window.server_ns)) / 1e9;
+        window.others_share = others_s / wall_s / float(cores as u64);
         window.tally = std::mem::take(&mut generator.tally);
         Ok(window)
     }
@@ -157,7 +166,15 @@ impl Audience {
         Ok(Some(seat))
     }
 
+    /// Who is free to post again. An answer that comes late may be for another server's posters.
     fn freed(&mut self, generator: &mut Generator) {
-        self.idle.extend(generator.answered.drain(..));
+        let (posters, idle) = (&self.posters, &mut self.idle);
+        let is_own = |id: LineId| posters.first() <= Some(&id) && Some(&id) <= posters.last();
+        generator.answered.retain(|&id| {
+            if is_own(id) {
+                idle.push_back(id);
+            }
+            !is_own(id)
+        });
     }
 }

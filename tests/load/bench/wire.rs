@@ -61,7 +61,8 @@ pub(super) fn websocket(path: &str, headers: &str) -> Vec<u8> {
 
 /// A request for an event stream.
 pub(super) fn stream(path: &str, headers: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: chat.test\r\nAccept: text/event-stream\r\n{headers}\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nHost: chat.test\r\nAccept: text/event-stream\r\n{headers}\r\n")
+        .into_bytes()
 }
 
 /// Another request.

@@ -33,7 +33,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut listener = TcpListener::bind(args.listen)?;
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let mut yardstick = Yardstick { poll, listener, peers: Vec::new(), free: Vec::new(), rooms: HashMap::new() };
+    let mut yardstick =
+        Yardstick { poll, listener, peers: Vec::new(), free: Vec::new(), rooms: HashMap::new() };
     let (mut events, mut buffer) = (Events::with_capacity(EVENTS), vec![0; READ_BYTES]);
     loop {
         match yardstick.poll.poll(&mut events, None) {
@@ -202,7 +203,8 @@ fn write(stream: &mut TcpStream, bytes: &[u8]) -> usize {
     written
 }
 
-const STREAM: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n";
+const STREAM: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n";
 const DONE: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 const BAD: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
 

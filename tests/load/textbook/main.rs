@@ -51,7 +51,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_state(Chat::default());
     let listener = TcpListener::bind(address).await?;
     println!("listening");
-    axum::serve(axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true))), app).await?;
+    axum::serve(axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true))), app)
+        .await?;
     Ok(())
 }
 
