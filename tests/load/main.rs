@@ -70,7 +70,7 @@ async fn main() -> Result<()> {
     let clients = match &cli.run {
         Run::Storm(args) => args.clients(),
         Run::Soak(args) => args.clients(),
-        Run::Bench(args) => args.descriptors().div_ceil(limits::DESCRIPTORS_PER_CLIENT),
+        Run::Bench(_) => bench::DESCRIPTORS.div_ceil(limits::DESCRIPTORS_PER_CLIENT),
         Run::Yardstick(args) => return bench::yardstick::run(args),
     };
     let wanted = clients * limits::DESCRIPTORS_PER_CLIENT + limits::DESCRIPTORS_RESERVED;

@@ -45,8 +45,8 @@ pub(super) fn run(
     let mut sent_ns = vec![0; lines.len()];
     for (asker, line) in lines.iter().enumerate() {
         sent_ns[asker] = generator.now_ns();
-        let asked = next(asker, sent_ns[asker]);
-        generator.send(*line, &asked)?;
+        let question = next(asker, sent_ns[asker]);
+        generator.send(*line, &question)?;
     }
     let mut last = Instant::now();
     let mut waiting = lines.len();
@@ -63,8 +63,8 @@ pub(super) fn run(
                 waiting -= 1;
             } else {
                 sent_ns[asker] = now_ns;
-                let asked = next(asker, now_ns);
-                generator.send(line, &asked)?;
+                let question = next(asker, now_ns);
+                generator.send(line, &question)?;
             }
         }
         ensure!(last.elapsed() < SILENCE, "{waiting} of {} askers hear nothing", lines.len());

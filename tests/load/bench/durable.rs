@@ -39,7 +39,7 @@ pub(super) fn on_postgres(bench: &Bench) -> Result<Section> {
     run(bench, Some(&format!("postgres://{user}:{password}@{host}:{port}")))
 }
 
-/// `postgres`: its address without a database; without it, SQLite.
+/// `postgres`: its address without a database; without it, `SQLite`.
 pub(super) fn run(bench: &Bench, postgres: Option<&str>) -> Result<Section> {
     tell("durable posts");
     let (name, least) =

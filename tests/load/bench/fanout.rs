@@ -19,7 +19,7 @@ pub(super) const TEXT_BYTES: usize = 200;
 /// Nothing must come for this long before a window begins.
 const QUIET: Duration = Duration::from_millis(700);
 /// Connections that have just come are told of each other; the longest that is waited for.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_mins(1);
 /// Descriptors for everything but listeners.
 const DESCRIPTORS_KEPT: usize = 512;
 

@@ -155,13 +155,6 @@ impl Generator {
         }
     }
 
-    /// Forgets every connection.
-    pub(super) fn close_all(&mut self) {
-        self.lines.clear();
-        self.answered.clear();
-        self.opening = 0;
-    }
-
     pub(super) fn send(&mut self, id: LineId, bytes: &[u8]) -> Result<()> {
         let line = self.lines.get_mut(id).and_then(Option::as_mut).context("a connection that is closed")?;
         if line.going.is_empty() {

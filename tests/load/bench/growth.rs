@@ -22,7 +22,7 @@ const SEATS: [usize; 3] = [100, 1_000, 10_000];
 const ROOMS: [usize; 4] = [1, 10, 100, 1_000];
 const TEAM: usize = 2_000;
 const QUIET: Duration = Duration::from_millis(700);
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_mins(1);
 
 pub(super) fn run(bench: &Bench) -> Result<Section> {
     let mut section = Section::new("Growth: cost of a delivery, WebSocket".to_owned());

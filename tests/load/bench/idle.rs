@@ -17,7 +17,7 @@ const QUICK_SEATS: usize = 500;
 const ROOM: usize = 100;
 /// Nothing must come for this long.
 const QUIET: Duration = Duration::from_secs(2);
-const SETTLED: Duration = Duration::from_secs(120);
+const SETTLED: Duration = Duration::from_mins(2);
 /// The most that a connection may take, in bytes.
 const MOST: [f64; 2] = [4_096.0, 8_192.0];
 

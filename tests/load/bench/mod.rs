@@ -23,6 +23,7 @@ mod window;
 mod wire;
 pub(crate) mod yardstick;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -36,7 +37,7 @@ use peers::{Kind, Programs, Way};
 use report::{Section, Setting};
 
 /// Descriptors for the most connections, to the yardstick and to one other server.
-const DESCRIPTORS: usize = 10_000;
+pub(crate) const DESCRIPTORS: usize = 10_000;
 /// Needs a server of its own, so it is run only where it is asked for.
 const POSTGRES: &str = "durable-postgres";
 /// Unless said otherwise.
@@ -66,12 +67,6 @@ pub(crate) struct Args {
     /// Only these servers, beside the yardstick: product, textbook, nchan
     #[arg(long, value_delimiter = ',')]
     servers: Vec<String>,
-}
-
-impl Args {
-    pub(crate) const fn descriptors(&self) -> usize {
-        DESCRIPTORS
-    }
 }
 
 /// What every scenario is given.
@@ -191,9 +186,18 @@ pub(crate) fn run(args: &Args, product: PathBuf, scratch: PathBuf, runtime: Hand
 
 fn setting(args: &Args, bench: &Bench) -> Setting {
     let mut command = "cargo xtask bench".to_owned();
-    args.scenarios.iter().for_each(|name| command += &format!(" {name}"));
+    for name in &args.scenarios {
+        command.push(' ');
+        command += name;
+    }
     if args.quick {
         command += " --quick";
+    }
+    if let Some(rounds) = args.rounds {
+        let _ = write!(command, " --rounds {rounds}");
+    }
+    if let Some(seconds) = args.window {
+        let _ = write!(command, " --window {seconds}");
     }
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {

@@ -215,7 +215,7 @@ pub(super) fn product(binary: &Path, dir: &Path, address: SocketAddr) -> Command
 fn spawn(command: &mut Command, dir: &Path, name: &str) -> Result<Child> {
     let log = File::create(dir.join(format!("{}.log", name.replace(' ', "-"))))?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    command.spawn().with_context(|| format!("cannot run {:?}", command.get_program()))
+    command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))
 }
 
 pub(super) fn free_address() -> Result<SocketAddr> {

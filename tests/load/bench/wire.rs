@@ -42,10 +42,10 @@ pub(super) fn length(frame: &mut Vec<u8>, length: usize, mask: u8) {
     {
         frame.push(mask | short);
     } else if let Ok(medium) = u16::try_from(length) {
-        frame.push(mask | 126);
+        frame.push(mask | 0x7e);
         frame.extend_from_slice(&medium.to_be_bytes());
     } else {
-        frame.push(mask | 127);
+        frame.push(mask | 0x7f);
         frame.extend_from_slice(&(length as u64).to_be_bytes());
     }
 }
