@@ -43,6 +43,8 @@ const POSTGRES: &str = "durable-postgres";
 /// Unless said otherwise.
 const ROUNDS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(3);
+/// How long the machine is looked at before anything is measured.
+const LOOK: Duration = Duration::from_secs(1);
 const QUICK_WINDOW: Duration = Duration::from_millis(800);
 
 #[derive(Debug, Clone, clap::Args)]
@@ -165,6 +167,7 @@ pub(crate) fn run(args: &Args, product: PathBuf, scratch: PathBuf, runtime: Hand
         runtime,
         descriptors: usize::try_from(rlimit::increase_nofile_limit(u64::MAX)?)?,
     };
+    let before = usage::machine_share(LOOK);
     let mut sections = Vec::new();
     for (name, scenario) in &all {
         let is_wanted =
@@ -175,7 +178,7 @@ pub(crate) fn run(args: &Args, product: PathBuf, scratch: PathBuf, runtime: Hand
             sections.push(section);
         }
     }
-    let is_met = report::write(&args.results, &setting(args, &bench), &sections)?;
+    let is_met = report::write(&args.results, &setting(args, &bench, before), &sections)?;
     tell(&format!(
         "{}: {}",
         args.results.display(),
@@ -184,7 +187,7 @@ pub(crate) fn run(args: &Args, product: PathBuf, scratch: PathBuf, runtime: Hand
     Ok(())
 }
 
-fn setting(args: &Args, bench: &Bench) -> Setting {
+fn setting(args: &Args, bench: &Bench, busy_before: f64) -> Setting {
     let mut command = "cargo xtask bench".to_owned();
     for name in &args.scenarios {
         command.push(' ');
@@ -215,6 +218,10 @@ fn setting(args: &Args, bench: &Bench) -> Setting {
         ("Machine".to_owned(), format!("{} x {}", cores, field(&read("/proc/cpuinfo"), "model name"))),
         ("Memory".to_owned(), field(&read("/proc/meminfo"), "MemTotal")),
         ("Kernel".to_owned(), read("/proc/sys/kernel/osrelease").trim().to_owned()),
+        (
+            "Other programs, before it began".to_owned(),
+            format!("{:.0} % of all processors", busy_before * 100.0),
+        ),
         ("Product".to_owned(), version(&bench.programs.product, "--version")),
         ("Rounds".to_owned(), format!("{} windows of {:?} for each server", bench.rounds, bench.window)),
     ];

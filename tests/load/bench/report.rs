@@ -84,6 +84,15 @@ pub(super) struct Setting {
     pub(super) facts: Vec<(String, String)>,
 }
 
+/// How the figures are to be understood.
+const READ: &str = "\
+Processor time is the server's, user and system, of all its threads (`/proc/PID/task/*/schedstat`), while nothing but \
+the posts happens. Each server has its window in every round, and a ratio is the median of the rounds' ratios to the \
+yardstick's window in the same round. `generator, others %`: what the load generator took of its processor, and what \
+other programs took of all; where they took much, ratios of processor time still say something, latencies and rates do \
+not. `whole`: windows in which every delivery came. A post has 200 bytes of text: the yardstick and the others pass on \
+that and 40 bytes around it, the product its whole event (`bytes`).";
+
 /// Writes the page and its plots; whether every target is met.
 pub(super) fn write(dir: &Path, setting: &Setting, sections: &[Section]) -> Result<bool> {
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
@@ -92,6 +101,7 @@ pub(super) fn write(dir: &Path, setting: &Setting, sections: &[Section]) -> Resu
     for (name, value) in &setting.facts {
         let _ = writeln!(text, "* {name}: {value}");
     }
+    let _ = write!(text, "\n{READ}\n");
     let verdicts: Vec<&Verdict> = sections.iter().flat_map(|section| &section.verdicts).collect();
     let rows: Vec<Vec<String>> = verdicts
         .iter()

@@ -3,6 +3,9 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::time::{Duration, Instant};
+
+use super::stats::float;
 
 /// Time on a processor of each thread that lives, in nanoseconds.
 #[derive(Debug, Clone, Default)]
@@ -46,8 +49,16 @@ pub(super) fn rss_bytes(pid: u32) -> u64 {
     std::iter::once(pid).chain(children(pid)).filter_map(|pid| memory(pid, "status", "VmRSS:")).sum()
 }
 
-/// Time that all processors spent on others than `known_ns`, as parts of one processor, is what
-/// disturbs a measurement; this is the whole, in nanoseconds.
+/// What of all processors is taken while we wait: others' work, which disturbs a measurement.
+pub(super) fn machine_share(during: Duration) -> f64 {
+    let (busy, begun) = (machine_busy_ns(), Instant::now());
+    std::thread::sleep(during);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let taken_s = float(machine_busy_ns().saturating_sub(busy)) / 1e9;
+    taken_s / begun.elapsed().as_secs_f64() / float(cores as u64)
+}
+
+/// What all processors have done for whomever, in nanoseconds.
 pub(super) fn machine_busy_ns() -> u64 {
     const NS_PER_TICK: u64 = 10_000_000;
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
