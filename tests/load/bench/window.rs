@@ -16,6 +16,8 @@ use super::wire;
 const GIVEN_UP: Duration = Duration::from_secs(5);
 /// A wait for something that comes at once.
 const MOMENT: Duration = Duration::from_millis(1);
+/// A server has accepted new connections after this.
+const ACCEPTED: Duration = Duration::from_millis(50);
 /// Connections that post by HTTP.
 const POSTERS: usize = 32;
 /// The most that the generator may take of its processor: beyond, it measures itself.
@@ -25,6 +27,7 @@ pub(super) const SATURATED: f64 = 0.9;
 pub(super) struct Audience {
     pub(super) lines: Vec<LineId>,
     rooms: usize,
+    posts_by_http: bool,
     posters: Vec<LineId>,
     idle: VecDeque<LineId>,
     /// Whose turn it is to speak.
@@ -79,19 +82,31 @@ impl Audience {
         rooms: usize,
     ) -> Result<Self> {
         let lines = generator.open(peer.address, (0..seats).map(|seat| peer.listen(way, seat)))?;
-        let mut posters = Vec::new();
-        if !peer.speaks_where_it_listens(way) {
-            for _ in 0..POSTERS {
-                posters.push(generator.plain(peer.address, Reads::Answers)?);
-            }
-        }
-        let idle = posters.iter().copied().collect();
-        Ok(Self { lines, rooms, posters, idle, next: 0 })
+        let posts_by_http = !peer.speaks_where_it_listens(way);
+        Ok(Self { lines, rooms, posts_by_http, posters: Vec::new(), idle: VecDeque::new(), next: 0 })
     }
 
     pub(super) fn leave(&self, generator: &mut Generator) {
         generator.close(&self.lines);
+    }
+
+    /// Opens the connections that post, where listeners do not. For one window: a server may close what
+    /// has nothing to say while others have theirs.
+    fn open_posters(&mut self, generator: &mut Generator, peer: &Peer) -> Result<()> {
+        if self.posts_by_http {
+            for _ in 0..POSTERS {
+                self.posters.push(generator.plain(peer.address, Reads::Answers)?);
+            }
+            self.idle = self.posters.iter().copied().collect();
+            generator.settle(ACCEPTED, ACCEPTED)?;
+        }
+        Ok(())
+    }
+
+    fn close_posters(&mut self, generator: &mut Generator) {
         generator.close(&self.posters);
+        self.posters.clear();
+        self.idle.clear();
     }
 
     /// How many hear what is said from this seat.
@@ -102,6 +117,7 @@ impl Audience {
 
     pub(super) fn window(&mut self, generator: &mut Generator, peer: &Peer, pace: Pace) -> Result<Window> {
         let mut window = Window::default();
+        self.open_posters(generator, peer)?;
         generator.tally = Tally::default();
         let (cpu, own, busy) = (Cpu::of(peer.pid()), usage::own_cpu_ns(), usage::machine_busy_ns());
         let begun = Instant::now();
@@ -120,8 +136,7 @@ impl Audience {
                     window.expected += self.listeners(seat) as u64;
                     due += between;
                 }
-                let wait =
-                    if self.posters.is_empty() || !self.idle.is_empty() { Duration::ZERO } else { MOMENT };
+                let wait = if self.posts_by_http && self.idle.is_empty() { MOMENT } else { Duration::ZERO };
                 if window.posts.is_multiple_of(8) || wait == MOMENT {
                     generator.turn(wait)?;
                 }
@@ -149,6 +164,7 @@ impl Audience {
         let others_s = float(all.saturating_sub(own + window.server_ns)) / 1e9;
         window.others_share = others_s / wall_s / float(cores as u64);
         window.tally = std::mem::take(&mut generator.tally);
+        self.close_posters(generator);
         Ok(window)
     }
 
@@ -156,11 +172,11 @@ impl Audience {
     fn speak(&mut self, generator: &mut Generator, peer: &Peer, bytes: usize) -> Result<Option<usize>> {
         let seat = self.next % self.lines.len();
         let text = wire::text(generator.now_ns(), bytes);
-        if self.posters.is_empty() {
-            generator.send(self.lines[seat], &peer.say(seat, &text))?;
-        } else {
+        if self.posts_by_http {
             let Some(poster) = self.idle.pop_front() else { return Ok(None) };
             generator.send(poster, &peer.post(seat, &text))?;
+        } else {
+            generator.send(self.lines[seat], &peer.say(seat, &text))?;
         }
         self.next += 1;
         Ok(Some(seat))
