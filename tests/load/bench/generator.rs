@@ -11,12 +11,14 @@ use memchr::memmem;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::stats::Latencies;
+use super::stats::{Latencies, float};
 use super::wire::{self, Scanner};
 use crate::limits;
 
 /// Bytes read at once, for all connections together.
 const READ_BYTES: usize = 256 * 1024;
+/// Heartbeats of ten thousand connections, and some room.
+const TRICKLE_BYTES_PER_S: f64 = 128.0 * 1024.0;
 /// Ready sockets taken from the kernel at once.
 const EVENTS: usize = 1_024;
 /// Connections that are being opened at once.
@@ -250,13 +252,14 @@ impl Generator {
         Ok(())
     }
 
-    /// Takes what comes until nothing has come for this long.
+    /// Takes what comes until nothing but heartbeats has come for this long.
     pub(super) fn settle(&mut self, quiet: Duration, most: Duration) -> Result<()> {
         let deadline = Instant::now() + most;
         let mut last = (Instant::now(), self.tally.bytes);
         while last.0.elapsed() < quiet && Instant::now() < deadline {
             self.turn(quiet / 4)?;
-            if self.tally.bytes != last.1 {
+            let trickled = last.0.elapsed().as_secs_f64() * TRICKLE_BYTES_PER_S;
+            if float(self.tally.bytes - last.1) > trickled {
                 last = (Instant::now(), self.tally.bytes);
             }
         }
