@@ -42,6 +42,13 @@ pub(super) struct Feed {
 pub(super) trait Outlet {
     /// Takes one more.
     fn put(&mut self, frame: &Arc<Frame>);
+
+    /// Takes several.
+    fn put_all(&mut self, frames: &[Arc<Frame>]) {
+        for frame in frames {
+            self.put(frame);
+        }
+    }
 }
 
 impl Outlet for Vec<Arc<Frame>> {
@@ -185,18 +192,18 @@ impl Feed {
             out.put(&self.ready_frame());
         }
         // Not worth an answer of their own: a client that goes to and fro would ask without end.
-        std::mem::take(&mut self.resumed).iter().for_each(|frame| out.put(frame));
+        out.put_all(&std::mem::take(&mut self.resumed));
         match frames {
             Some(frames) if !self.presence_due => {
                 self.fresh |= !frames.is_empty();
-                frames.iter().for_each(|frame| out.put(frame));
+                out.put_all(&frames);
             }
             _ => {
                 self.fresh |= !self.presence_due;
                 self.presence_due = false;
                 let (seen, everybody) = self.hub().presence_frames(self.session().viewer.user);
                 self.seen = seen;
-                everybody.iter().for_each(|frame| out.put(frame));
+                out.put_all(&everybody);
             }
         }
         if self.session().takes_beat() {

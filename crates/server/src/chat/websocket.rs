@@ -94,7 +94,7 @@ impl Chatting {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let Self { mut feed, opening, app, caller } = self;
-        opening.iter().for_each(|frame| socket.put(frame));
+        socket.put_all(&opening);
         drop(opening);
         let run = |text: Utf8Bytes| {
             let (app, caller) = (&app, &caller);

@@ -1,4 +1,4 @@
-//! Maps by our own ids. Their last eight bytes are random and drawn here (UUIDv7, RFC 9562 5.7), so
+//! Maps by our own ids. Their last eight bytes are random and drawn here (version 7, RFC 9562 5.7), so
 //! that they are a hash already; nobody outside can choose them.
 
 use std::collections::{HashMap, HashSet};
@@ -42,9 +42,9 @@ mod tests {
 
     #[test]
     fn ids_of_one_moment_spread() {
-        let hasher = BuildHasherDefault::<IdHasher>::default();
+        let build = BuildHasherDefault::<IdHasher>::default();
         let hashes: Vec<u64> =
-            (0..1_000).map(|_| hasher.hash_one(RoomId::from_uuid(Uuid::now_v7()))).collect();
+            (0..1_000).map(|_| build.hash_one(RoomId::from_uuid(Uuid::now_v7()))).collect();
         for shift in [0, 57] {
             let seen: std::collections::HashSet<u64> =
                 hashes.iter().map(|hash| (hash >> shift) & 0x7f).collect();

@@ -107,7 +107,7 @@ mod tests {
     fn a_message_is_one_final_unmasked_frame_of_any_length() {
         assert_eq!(&message(Data::Text, b"hi")[..], b"\x81\x02hi");
         assert_eq!(message(Data::Binary, &[7; 300])[..5], [0x82, 126, 1, 44, 7]);
-        assert_eq!(message(Data::Text, &[7; 70_000])[..11], [0x81, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70, 7]);
+        assert_eq!(message(Data::Text, &vec![7; 70_000])[..11], [0x81, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70, 7]);
         let frame = Frame::server(&ServerFrame::Heartbeat { cursor: "abc.7".parse().unwrap() });
         assert_eq!(&frame.message[..2], [0x81, u8::try_from(frame.json.len()).unwrap()]);
         assert_eq!(&frame.message[2..], frame.json.as_bytes());

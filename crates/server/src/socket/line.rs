@@ -204,7 +204,9 @@ mod tests {
         let mut line = Line::new(near);
         let messages: Vec<String> =
             (0..3 * limits::SOCKET_WRITE_MESSAGES).map(|n| format!("<{n}>")).collect();
-        messages.iter().for_each(|message| line.queue(Bytes::from(message.clone())));
+        for message in &messages {
+            line.queue(Bytes::from(message.clone()));
+        }
         let mut said = String::new();
         let (sent, heard) = tokio::join!(
             async {

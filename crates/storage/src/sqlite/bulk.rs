@@ -51,7 +51,7 @@ fn logged(posted: &Posted, n: u64) -> LoggedEvent {
 /// to nothing or to a message of the same room, whose quote comes with it.
 async fn clear(tx: &mut Tx, news: &[&NewMessage]) -> Result<HashMap<usize, Option<Quote>>, Error> {
     let posts = news.iter().enumerate().map(|(place, new)| {
-        values![place, new.author, new.nonce, new.room, new.reply_to.map(|id| id.as_uuid())]
+        values![place, new.author, new.nonce, new.room, new.reply_to.map(MessageId::as_uuid)]
     });
     let sql = "WITH p (place, author, nonce, room, reply_to) AS (VALUES {rows}) \
                SELECT p.place, q.id, q.author_id, substr(q.body, 1, CAST(? AS INTEGER)) AS excerpt, \
@@ -98,10 +98,10 @@ async fn mentions(tx: &mut Tx, news: &[&NewMessage]) -> Result<HashMap<usize, Ve
         }
     }
     // Those of one post may have come in two pieces.
-    found.values_mut().for_each(|users| {
+    for users in found.values_mut() {
         users.sort_unstable();
         users.dedup();
-    });
+    }
     Ok(found)
 }
 

@@ -98,10 +98,10 @@ async fn posts_that_are_done_together_are_what_they_would_be_one_by_one() {
     let new = |number: usize| {
         let mut new = message(ada, rooms[number % 2], &format!("{number}"));
         match number % 10 {
-            2 => new.reply_to = Some(quoted.id),
+            // The one is in the same room, the other is not and is refused.
+            2 | 5 => new.reply_to = Some(quoted.id),
             4 => new.mentions = vec![ada, bob, bob],
-            // A reply to a message of another room, a room that is not the author's.
-            5 => new.reply_to = Some(quoted.id),
+            // A room that is not the author's.
             6 => (new.author, new.room) = (bob, secret),
             _ => {}
         }
