@@ -135,8 +135,8 @@ fn take(record: &Record, text: &str, line: &Line) -> Result<(), Lost> {
     match frame.kind {
         "ready" => {
             record.caught_up(cursor()?);
-            let (transport, asked_at) = (line.transport, line.asked_at);
-            record.live.get_or_insert_with(|| Live { transport, asked_at, ready_at: Instant::now() });
+            let (transport, opened_at) = (line.transport, line.opened_at);
+            record.live.get_or_insert_with(|| Live { transport, opened_at, ready_at: Instant::now() });
         }
         "heartbeat" => record.caught_up(cursor()?),
         "reset" => {

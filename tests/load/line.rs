@@ -63,8 +63,8 @@ impl Lost {
 /// A line that has said `hello`.
 pub(crate) struct Line {
     pub(crate) transport: Transport,
-    /// When it was asked for, or of batches the last one.
-    pub(crate) asked_at: Instant,
+    /// When its `hello` was there.
+    pub(crate) opened_at: Instant,
     /// Where its `hello` says that it began.
     pub(crate) began: Cursor,
     kind: Kind,
@@ -94,7 +94,6 @@ impl Line {
         transport: Transport,
         cursor: Option<Cursor>,
     ) -> Result<Self, Lost> {
-        let asked_at = Instant::now();
         let query = cursor.map_or_else(String::new, |cursor| format!("after={cursor}"));
         let kind = match transport {
             Transport::Websocket => Kind::Socket(Box::new(socket(target, &query).await?)),
@@ -102,8 +101,9 @@ impl Line {
             Transport::Batch => Kind::Batch(Batch::open(target, &query).await?),
         };
         let unknown = Cursor { epoch: "unknown".parse().map_err(Lost::broken)?, seq: 0 };
-        let mut line = Self { transport, asked_at, began: unknown, kind };
+        let mut line = Self { transport, opened_at: Instant::now(), began: unknown, kind };
         let hello = line.next().await?;
+        line.opened_at = Instant::now();
         line.began = began(&hello).ok_or_else(|| Lost::broken(format!("began with {hello:.80}")))?;
         Ok(line)
     }
@@ -115,7 +115,6 @@ impl Line {
             Kind::Stream { http, text } => next_block(http, text).await.map_err(Lost::broken),
             Kind::Batch(batch) => {
                 if batch.waiting.is_empty() {
-                    self.asked_at = Instant::now();
                     batch.ask().await?;
                 }
                 batch.waiting.pop_front().ok_or_else(|| Lost::broken("an empty batch"))

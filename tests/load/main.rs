@@ -1,9 +1,10 @@
-//! Thousands of clients against the built server: a reconnect storm, and a long run.
+//! Thousands of clients against the built server: a reconnect storm, a long run, and a bench.
 //!
 //! A program of its own beside the server, so that what the server takes can be told from what its
 //! clients take. Most clients are lean ones with the real client's rules; some hundreds are the real
-//! one. `cargo xtask storm` and `cargo xtask soak` build both and run it.
+//! one. `cargo xtask storm`, `soak` and `bench` build both and run it.
 
+mod bench;
 mod frame;
 mod http;
 mod lean;
@@ -26,7 +27,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 use clap::{Parser, Subcommand};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 #[derive(Debug, Parser)]
@@ -44,6 +47,11 @@ enum Run {
     Storm(storm::Args),
     /// Clients come and go for a long time.
     Soak(soak::Args),
+    /// How close to the limit.
+    Bench(bench::Args),
+    /// What the bench measures by: a server.
+    #[command(hide = true)]
+    Yardstick(bench::yardstick::Args),
 }
 
 /// A directory of one's own, gone at the end.
@@ -62,6 +70,8 @@ async fn main() -> Result<()> {
     let clients = match &cli.run {
         Run::Storm(args) => args.clients(),
         Run::Soak(args) => args.clients(),
+        Run::Bench(_) => bench::DESCRIPTORS.div_ceil(limits::DESCRIPTORS_PER_CLIENT),
+        Run::Yardstick(args) => return bench::yardstick::run(args),
     };
     let wanted = clients * limits::DESCRIPTORS_PER_CLIENT + limits::DESCRIPTORS_RESERVED;
     let possible = rlimit::increase_nofile_limit(u64::MAX)?;
@@ -72,13 +82,20 @@ async fn main() -> Result<()> {
         match &cli.run {
             Run::Storm(args) => storm::run(args, cli.binary, scratch.0.clone()).await,
             Run::Soak(args) => soak::run(args, cli.binary, scratch.0.clone()).await,
+            Run::Bench(args) => {
+                let (args, dir, runtime) = (args.clone(), scratch.0.clone(), Handle::current());
+                spawn_blocking(move || bench::run(&args, cli.binary, dir, runtime)).await?
+            }
+            Run::Yardstick(_) => Ok(()),
         }
     };
     let mut asked_to_stop = signal(SignalKind::terminate())?;
-    // Dropped with what it started: no server stays behind.
+    // Dropped with what it started: no server stays behind. The bench's thread is told, and waited for.
     tokio::select! {
-        done = run => done,
-        _ = asked_to_stop.recv() => bail!("asked to stop"),
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        done = run => return done,
+        _ = asked_to_stop.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
     }
+    bench::stop();
+    bail!("asked to stop")
 }

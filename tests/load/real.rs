@@ -1,7 +1,7 @@
 //! The product's own Rust client, with the same record as the lean one.
 
 use switchback_client::{
-    Client, ClientConfig, Credential, EventStream, Handle, Status, TransportPolicy, Update,
+    Client, ClientConfig, Credential, EventStream, Handle, Status, Transport, TransportPolicy, Update,
 };
 use switchback_core::wire::{EventBody, ServerFrame};
 use tokio::time::Instant;
@@ -9,13 +9,18 @@ use tokio::time::Instant;
 use crate::line::Target;
 use crate::record::{Live, Record};
 
+/// The way in that won, and when its `hello` was there.
+#[derive(Clone, Copy)]
+struct Opened {
+    transport: Transport,
+    at: Instant,
+}
+
 pub(crate) struct Real {
     pub(crate) handle: Handle,
     stream: EventStream,
     record: Record,
-    /// When it began to look for the way in that it now has.
-    asked_at: Instant,
-    opened: Option<switchback_client::Transport>,
+    opened: Option<Opened>,
 }
 
 impl Real {
@@ -26,7 +31,7 @@ impl Real {
         config.transports = policy;
         config.cursor = record.lock().cursor();
         let (handle, stream) = Client::connect(&config)?;
-        Ok(Self { handle, stream, record, asked_at: Instant::now(), opened: None })
+        Ok(Self { handle, stream, record, opened: None })
     }
 
     /// Notes what it is told until it ends.
@@ -45,10 +50,11 @@ impl Real {
     fn take(&mut self, update: Update) {
         let mut record = self.record.lock();
         match update {
-            Update::Status(Status::Connecting) => self.asked_at = Instant::now(),
+            Update::Status(Status::Connecting) => {}
             Update::Status(Status::Waiting { why, .. }) => (record.live, record.lost) = (None, why),
             Update::Status(Status::Live { transport }) => {
-                (self.opened, record.live) = (Some(transport), None);
+                self.opened = Some(Opened { transport, at: Instant::now() });
+                record.live = None;
                 record.lines += 1;
                 if record.epoch.is_none()
                     && let Some(cursor) = self.stream.cursor()
@@ -63,8 +69,8 @@ impl Real {
                 }
             }
             Update::Frame(frame) => {
-                if let (ServerFrame::Ready { .. }, Some(transport)) = (*frame, self.opened) {
-                    record.live = Some(Live { transport, asked_at: self.asked_at, ready_at: Instant::now() });
+                if let (ServerFrame::Ready { .. }, Some(Opened { transport, at })) = (*frame, self.opened) {
+                    record.live = Some(Live { transport, opened_at: at, ready_at: Instant::now() });
                 }
             }
             Update::Reset { cause, snapshot } => {

@@ -35,8 +35,9 @@ pub(crate) struct Inner {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Live {
     pub(crate) transport: Transport,
-    /// When the line was asked for.
-    pub(crate) asked_at: Instant,
+    /// When its `hello` was there. When it was asked for says nothing: what is asked of a server that is
+    /// just going is sometimes answered by the next one, for a lost SYN is sent again after a second.
+    pub(crate) opened_at: Instant,
     /// When the server said that it had told everything.
     pub(crate) ready_at: Instant,
 }

@@ -2,6 +2,7 @@
 //! server's memory of the log reaches, while somebody posts and reacts all the time. The server's
 //! memory must be flat once it is warm, and no client may miss an event.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,8 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use rand::RngExt as _;
-use switchback_client::{Handle, Rest, Transport, TransportPolicy};
+use switchback_client::{Handle, HistoryPage, Rest, Transport, TransportPolicy};
+use switchback_core::limits::HISTORY_PAGE_MESSAGES;
 use switchback_core::{RoomId, Seq};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -39,6 +42,8 @@ const MEMORY_LASTS: Duration = Duration::from_mins(1);
 const REACTION_ONE_IN: u64 = 5;
 /// Of so many posts one goes to everybody.
 const GENERAL_ONE_IN: u64 = 50;
+/// Rooms whose history is read at once before it begins: more than the server has connections that read.
+const READING_AT_ONCE: usize = 8;
 /// Warm-up: this part of the run does not count for the slope.
 const WARM_PART: u32 = 3;
 /// The most that memory may grow by after that, in MiB per minute: what an allocator and a database
@@ -106,6 +111,7 @@ pub(crate) async fn run(args: &Args, binary: PathBuf, dir: PathBuf) -> Result<()
     let size = Size { people: args.clients, rooms, history: args.history };
     let team = team::seed(server.data_dir(), server.address, size).await?;
     server.start().await?;
+    read_history(&team).await?;
     tell(&format!("{} people in {rooms} rooms; {} events kept in memory", args.clients, ring));
     let churn = Arc::new(Churn {
         memory,
@@ -137,6 +143,29 @@ pub(crate) async fn run(args: &Args, binary: PathBuf, dir: PathBuf) -> Result<()
     let readers = slots.iter().map(|slot| reader(slot, &team));
     let verdict = truth::check(&log, &ledger.read(), readers);
     conclude(args, &churn, &taken, &verdict, &log, &metrics, &server)
+}
+
+/// Reads every room from its end to its beginning, by as many at once as keep every connection of
+/// the server's to its database busy: their page caches are then as full as they get. Otherwise they
+/// fill for half an hour, which looks like a leak.
+async fn read_history(team: &Team) -> Result<()> {
+    let mut rooms = HashMap::new();
+    rooms.extend(team.people.iter().map(|person| (person.room, person)));
+    let reading = stream::iter(rooms).map(async |(room, person)| {
+        let rest = rest(person)?;
+        let mut page = HistoryPage::Newest;
+        loop {
+            let messages = rest.history(room, page, HISTORY_PAGE_MESSAGES).await.context("a page")?.messages;
+            let Some(oldest) = messages.first() else { return Ok(()) };
+            page = HistoryPage::Before(oldest.seq);
+        }
+    });
+    reading.buffer_unordered(READING_AT_ONCE).try_collect().await
+}
+
+fn rest(person: &Person) -> Result<Rest> {
+    let credential = switchback_client::Credential::Token(person.target.token.clone());
+    Ok(Rest::new(format!("http://{}", person.target.address).parse()?, Some(&credential), None)?)
 }
 
 fn slot(number: usize, person: &Person) -> Slot {
@@ -188,10 +217,7 @@ async fn begin(slot: &Slot, churn: &Churn) -> Result<()> {
         return Ok(());
     }
     churn.counts.fresh_starts.fetch_add(1, Ordering::Relaxed);
-    let target = &slot.person.target;
-    let credential = switchback_client::Credential::Token(target.token.clone());
-    let rest = Rest::new(format!("http://{}", target.address).parse()?, Some(&credential), None)?;
-    let snapshot = rest.snapshot().await.context("a snapshot")?;
+    let snapshot = rest(&slot.person)?.snapshot().await.context("a snapshot")?;
     slot.record.lock().begin(snapshot.cursor);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A reconnect storm: everybody is connected when the server dies, and comes back at once. Then the
 //! same with a planned restart, where each is told its own time to come back.
 //!
-//! A client counts as back when the server has told it `ready` on a connection that was asked for
+//! A client counts as back when the server has told it `ready` on a connection whose `hello` came
 //! after the old process was gone: it then has everything that it missed.
 
 use std::path::PathBuf;
@@ -177,11 +177,11 @@ async fn talk(
     Ok(())
 }
 
-/// Waits until everybody is live on a line asked for after `gone`. When each was.
+/// Waits until everybody is live on a line that opened after `gone`. When each was.
 async fn all_back(seats: &[Seat], gone: Instant) -> Result<Vec<Instant>> {
     let deadline = Instant::now() + limits::ALL_LIVE;
     loop {
-        let live = |seat: &Seat| seat.record.lock().live.filter(|live: &Live| live.asked_at >= gone);
+        let live = |seat: &Seat| seat.record.lock().live.filter(|live: &Live| live.opened_at >= gone);
         let mut ready: Vec<Instant> = seats.iter().filter_map(live).map(|live| live.ready_at).collect();
         if ready.len() == seats.len() {
             ready.sort_unstable();

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 use switchback_core::wire::{Role, RoomKind};
 use switchback_core::{Nonce, RoomId, Seq, UserId};
-use switchback_storage::{NewMessage, NewRoom, NewUser, OpenMode, Store};
+use switchback_storage::{Database, NewMessage, NewRoom, NewUser, OpenMode, Store};
 use uuid::Uuid;
 
 use crate::limits;
@@ -43,7 +43,12 @@ pub(crate) struct Size {
 
 /// Makes the accounts, the rooms and who is in which, each person in one room.
 pub(crate) async fn seed(data_dir: &Path, address: SocketAddr, size: Size) -> Result<Team> {
-    let store = Store::open(data_dir, OpenMode::Server).await?;
+    seed_database(&Database::Directory(data_dir.to_owned()), address, size).await
+}
+
+/// [`seed`] for a database of either kind.
+pub(crate) async fn seed_database(database: &Database, address: SocketAddr, size: Size) -> Result<Team> {
+    let store = Store::open_database(database, OpenMode::Server).await?;
     let owner = account(&store, 0, Role::Owner).await?;
     let general = store.rooms(owner).await?.into_iter().find(|view| view.room.general);
     let general = general.context("there is no room of all")?.room.id;

@@ -50,7 +50,7 @@ pub(crate) async fn check<'r>(
         let given = std::mem::take(&mut record.given);
         of_this.extend(given.into_iter().filter_map(|given| truth.judge(given)));
         of_this.extend(truth.same_order(&record));
-        of_this.extend(same_as_fresh(&fresh, &record, &truth));
+        of_this.extend(same_as_fresh(&fresh, &record, &truth, site));
         wrongs.extend(of_this.into_iter().map(|wrong| format!("client {number}: {wrong}")));
     }
     wrongs
@@ -112,12 +112,13 @@ impl Truth {
 }
 
 /// Snapshot plus events is a fresh snapshot.
-fn same_as_fresh(fresh: &SnapshotData, record: &Record, truth: &Truth) -> Vec<String> {
+fn same_as_fresh(fresh: &SnapshotData, record: &Record, truth: &Truth, site: &Site) -> Vec<String> {
     let joined = fresh.rooms.iter().filter(|view| view.joined);
     let rooms: BTreeMap<RoomId, u64> = joined.map(|view| (view.room.id, view.n)).collect();
     let mut wrongs = Vec::new();
     if rooms != record.rooms {
-        wrongs.push(format!("knows its rooms up to {:?}, they are at {rooms:?}", record.rooms));
+        let (known, are) = (named(&record.rooms, site), named(&rooms, site));
+        wrongs.push(format!("is in {known} as far as it knows, and in {are}"));
     }
     for (id, seen) in record.messages.iter().filter(|(_, seen)| rooms.contains_key(&seen.room)) {
         let now = truth.messages.get(id).map(Seen::from);
@@ -126,4 +127,11 @@ fn same_as_fresh(fresh: &SnapshotData, record: &Record, truth: &Truth) -> Vec<St
         }
     }
     wrongs
+}
+
+/// Rooms by their names, and how far each has come.
+fn named(rooms: &BTreeMap<RoomId, u64>, site: &Site) -> String {
+    let name = |room: &RoomId| if *room == site.secret { "secret" } else { "general" };
+    let rooms: Vec<_> = rooms.iter().map(|(room, n)| format!("{} up to {n}", name(room))).collect();
+    if rooms.is_empty() { "no room".to_owned() } else { rooms.join(" and ") }
 }

@@ -17,7 +17,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::chance::Chance;
 use crate::line::{self, Broken, Line};
-use crate::record::Record;
+use crate::record::{Record, kind};
 use crate::wire::End;
 use crate::world::Net;
 
@@ -79,6 +79,7 @@ impl Client {
             Transport::Websocket => self.net.websocket(self.number, node, request),
             _ => self.net.exchange(self.number, node, request),
         };
+        self.net.comes_in(self.number);
         let mut line = Line::new(transport, end).await;
         let hello = match timeout(PATIENCE, line.next()).await {
             Ok(Ok(Incoming::Frame(frame))) => match *frame {
@@ -199,7 +200,10 @@ impl Client {
         let mut record = self.record.borrow_mut();
         match update {
             Update::Event(event) => {
-                self.net.note(|| format!("client {} hears event {} n {:?}", self.number, event.seq, event.n));
+                self.net.note(|| {
+                    let (number, seq, n) = (self.number, event.seq, event.n);
+                    format!("client {number} hears event {seq} n {n:?}: {}", kind(&event.body))
+                });
                 record.event(event);
             }
             Update::Reset { cause, snapshot } => {

@@ -117,7 +117,9 @@ impl Record {
             && *user == self.me
             && let Some(room) = room
         {
+            // PROTOCOL.md: forget the room. What happens there from now on is not told.
             self.rooms.remove(&room);
+            self.messages.retain(|_, seen| seen.room != room);
         }
         self.apply(&event.body);
     }
@@ -151,6 +153,20 @@ impl Record {
             }
             _ => {}
         }
+    }
+}
+
+/// What kind of event it is, in the protocol's words.
+pub(crate) const fn kind(body: &EventBody) -> &'static str {
+    match body {
+        EventBody::MessagePosted { .. } => "message.posted",
+        EventBody::MessageEdited { .. } => "message.edited",
+        EventBody::MessageDeleted { .. } => "message.deleted",
+        EventBody::ReactionAdded { .. } => "reaction.added",
+        EventBody::ReactionRemoved { .. } => "reaction.removed",
+        EventBody::MemberJoined { .. } => "member.joined",
+        EventBody::MemberLeft { .. } => "member.left",
+        _ => "something else",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,9 +24,7 @@ pub(crate) enum Off {
 }
 
 impl Off {
-    /// Those that the runs are known to notice. What reads early is not among them: its window is too
-    /// short for the schedules that are drawn so far.
-    pub(crate) const NOTICED: [Self; 2] = [Self::Nonces, Self::GapCheck];
+    pub(crate) const ALL: [Self; 3] = [Self::Nonces, Self::RegisteringFirst, Self::GapCheck];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -58,7 +56,8 @@ pub(crate) struct Done {
     pub(crate) failed: Option<String>,
 }
 
-fn variable(name: &str) -> Option<u64> {
+/// A number that somebody asks for.
+pub(crate) fn variable(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|error| panic!("{name} is {text:?}: {error}")))
 }
@@ -68,30 +67,80 @@ pub(crate) fn chosen() -> Option<u64> {
     variable("SWITCHBACK_SIM_SEED")
 }
 
-/// Runs every seed, on every processor, until one fails.
+/// Runs every seed, until one fails.
 pub(crate) fn all() -> Done {
     let begun = Instant::now();
     let most = variable("SWITCHBACK_SIM_SEEDS").unwrap_or(SEEDS);
-    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let done = Mutex::new(Done::default());
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= most {
-                        return;
-                    }
-                    let outcome = world::run(seed);
-                    stop.fetch_or(!outcome.wrongs.is_empty(), Ordering::Relaxed);
-                    done.lock().unwrap().add(&outcome);
-                }
-            });
-        }
+    let failed = lowest(most, None, |seed| {
+        let outcome = world::run(seed);
+        done.lock().unwrap().add(&outcome);
+        wrong(outcome)
     });
     let mut done = done.into_inner().unwrap();
     done.took = begun.elapsed();
+    done.failed = failed.as_ref().map(told);
     done
+}
+
+/// The first run that notices, of at most so many.
+pub(crate) fn first_caught(off: Off, most: u64) -> Option<Outcome> {
+    lowest(most, Some(off), |seed| wrong(world::run(seed)))
+}
+
+/// Runs every seed twice; where the first parts that does.
+pub(crate) fn first_parted(most: u64) -> Option<String> {
+    lowest(most, None, |seed| parting(&world::run(seed), &world::run(seed)))
+}
+
+fn wrong(outcome: Outcome) -> Option<Outcome> {
+    (!outcome.wrongs.is_empty()).then_some(outcome)
+}
+
+/// Lines that are shown before two runs part, and in all.
+const BEFORE_PARTING: usize = 20;
+const AROUND_PARTING: usize = 24;
+
+fn parting(once: &Outcome, again: &Outcome) -> Option<String> {
+    if (once.hash, once.steps) == (again.hash, again.steps) {
+        return None;
+    }
+    let same = once.trace.iter().zip(&again.trace).take_while(|(one, other)| one == other).count();
+    let show = |trace: &[String]| {
+        let from = same.saturating_sub(BEFORE_PARTING);
+        trace.iter().skip(from).take(AROUND_PARTING).cloned().collect::<Vec<_>>().join("\n  ")
+    };
+    Some(format!(
+        "seed {} parted at {same}:\n  {}\nand\n  {}",
+        once.seed,
+        show(&once.trace),
+        show(&again.trace)
+    ))
+}
+
+/// What `run` finds at the lowest seed at which it finds something, on every processor. It is the same
+/// on every machine: the seeds below are run to their ends.
+fn lowest<T: Send>(most: u64, off: Option<Off>, run: impl Fn(u64) -> Option<T> + Sync) -> Option<T> {
+    let (next, bound, found) = (AtomicU64::new(0), AtomicU64::new(most), Mutex::new(BTreeMap::new()));
+    let work = || {
+        off.inspect(|off| off.switch(true));
+        loop {
+            let seed = next.fetch_add(1, Ordering::SeqCst);
+            if seed >= bound.load(Ordering::SeqCst) {
+                return;
+            }
+            if let Some(this) = run(seed) {
+                bound.fetch_min(seed, Ordering::SeqCst);
+                found.lock().unwrap().insert(seed, this);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    found.into_inner().unwrap().into_values().next()
 }
 
 impl Done {
@@ -102,18 +151,7 @@ impl Done {
         for (what, times) in &outcome.tally {
             *self.tally.entry(what).or_default() += times;
         }
-        if !outcome.wrongs.is_empty() {
-            self.failed.get_or_insert_with(|| told(outcome));
-        }
     }
-}
-
-/// The first run that notices, of at most so many.
-pub(crate) fn first_caught(off: Off, most: u64) -> Option<Outcome> {
-    off.switch(true);
-    let caught = (0..most).map(world::run).find(|outcome| !outcome.wrongs.is_empty());
-    off.switch(false);
-    caught
 }
 
 /// Runs one seed and shows all of it.

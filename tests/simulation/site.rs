@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use switchback_core::wire::{Role, RoomKind, RoomView};
 use switchback_core::{Cursor, RoomId, UserId};
 use switchback_server::secrets;
+use switchback_storage::simulation::read_over_one_connection;
 use switchback_storage::{NewRoom, NewUser, OpenMode, Store};
 use tempfile::TempDir;
 
@@ -78,6 +79,7 @@ impl Site {
         let dir = place();
         let file: PathBuf = dir.path().join(FILE);
         std::fs::write(file, &self.database).unwrap();
+        read_over_one_connection();
         let one = Store::open(dir.path(), OpenMode::Server).await.unwrap();
         let other = Store::open(dir.path(), OpenMode::Admin).await.unwrap();
         (dir, [one, other])

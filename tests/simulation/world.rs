@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,13 +27,16 @@ use crate::schedule::{Owner, Schedule};
 use crate::site::{self, Site};
 use crate::wire::{self, End, Link};
 
-/// Things that somebody does or that go wrong, in one run.
-const ACTIONS: usize = 40;
+/// Things that somebody does or that go wrong, in one run: few, because what goes wrong together is
+/// mostly two or three of them, and many short runs find it sooner than a few long ones.
+const ACTIONS: usize = 24;
+/// Of so many who come in, one is let into the secret room or out of it at that moment.
+const CHANGES_COMING_IN: usize = 4;
 /// Steps after which a run that does not come to rest is one that never will.
 const STEPS: usize = 30_000;
-/// Looks, each after a moment in which nothing is left to do, before a run counts as at rest; together
-/// longer than any patience of client or node.
-const QUIET_LOOKS: usize = 8;
+/// Looks in a row at which every command is answered and nobody has heard anything since the last one,
+/// before a run counts as at rest; together longer than any patience of client or node.
+const QUIET_LOOKS: usize = 5;
 const QUIET_MS: u64 = 450;
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
@@ -58,6 +63,8 @@ pub(crate) struct Net {
     nodes: RefCell<Vec<Option<Node>>>,
     links: RefCell<Vec<Link>>,
     begun: RefCell<Vec<(Owner, String, Work)>>,
+    /// Clients that have just begun to come in.
+    coming_in: RefCell<Vec<usize>>,
     trace: RefCell<Trace>,
     pub(crate) tally: RefCell<BTreeMap<&'static str, usize>>,
     /// No box in the middle meddles any more.
@@ -92,6 +99,11 @@ impl Net {
         self.count(name);
         self.note(|| name.to_owned());
         meddling
+    }
+
+    /// A client begins to come in.
+    pub(crate) fn comes_in(&self, client: usize) {
+        self.coming_in.borrow_mut().push(client);
     }
 
     pub(crate) fn websocket(&self, client: usize, node: usize, request: Request<Bytes>) -> End {
@@ -138,6 +150,8 @@ struct World {
     net: Rc<Net>,
     stores: [Store; 2],
     clients: Vec<Handle>,
+    /// Who of the people was let into the secret room last, as far as ada knows.
+    inside: [bool; site::PEOPLE.len()],
     /// Doorbells on their way: to which node, and what they say.
     doorbells: Vec<(usize, String)>,
     labels: usize,
@@ -170,6 +184,7 @@ async fn simulate(seed: u64, site: &'static Site, stores: [Store; 2]) -> Outcome
         nodes: RefCell::new(vec![None, None]),
         links: RefCell::default(),
         begun: RefCell::default(),
+        coming_in: RefCell::default(),
         trace: RefCell::default(),
         tally: RefCell::default(),
         healed: Cell::new(false),
@@ -182,6 +197,7 @@ async fn simulate(seed: u64, site: &'static Site, stores: [Store; 2]) -> Outcome
         net,
         stores,
         clients: Vec::new(),
+        inside: [true, false, false],
         doorbells: Vec::new(),
         labels: 0,
         steps: 0,
@@ -252,24 +268,42 @@ impl World {
             }
         }
         self.net.links.borrow().iter().filter(|link| link.is_silent()).for_each(Link::give_up);
-        let mut looks = 0;
+        let (mut looks, mut heard) = (0, self.told());
         while looks < QUIET_LOOKS {
             while self.step().await {
                 if self.steps > STEPS {
                     return false;
                 }
             }
-            looks = if self.clients.iter().all(|client| client.open.get() == 0) { looks + 1 } else { 0 };
+            let told = self.told();
+            let quiet = told == heard && self.clients.iter().all(|client| client.open.get() == 0);
+            looks = if quiet { looks + 1 } else { 0 };
+            heard = told;
             self.steps += 1;
             self.pass(QUIET_MS).await;
         }
         true
     }
 
+    /// What clients have heard, in all.
+    fn told(&self) -> usize {
+        let told = |client: &Handle| {
+            let record = client.record.borrow();
+            record.heard.len() + record.resets
+        };
+        self.clients.iter().map(told).sum()
+    }
+
+    /// Until everything that is due by then has been woken. That the clock was moved is not enough:
+    /// timers fire when the runtime looks at them, and what wakes it is partly the machine's choice.
     async fn pass(&self, ms: u64) {
         self.net.note(|| format!("{ms} ms pass"));
-        tokio::time::advance(Duration::from_millis(ms)).await;
-        tokio::task::yield_now().await;
+        let time = Duration::from_millis(ms);
+        let mut due = std::pin::pin!(tokio::time::sleep(time));
+        // Among the timers before the clock moves.
+        poll_fn(|context| Poll::Ready(due.as_mut().poll(context).is_ready())).await;
+        tokio::time::advance(time).await;
+        due.await;
     }
 
     /// One of all the things that can go on does. `false`: there is none.
@@ -308,6 +342,13 @@ impl World {
             let told = running.iter().flat_map(Node::doorbells);
             self.doorbells.extend(told.map(|message| (1 - node, message)));
         }
+        for client in self.net.coming_in.take() {
+            let who = client % self.site.people.len();
+            // Who may see what is read while a connection opens: that is when it should change.
+            if who > 0 && !self.net.healed.get() && self.chance.one_in(CHANGES_COMING_IN) {
+                self.membership(who);
+            }
+        }
     }
 
     fn doorbell(&mut self, index: usize) {
@@ -334,7 +375,10 @@ impl World {
     async fn act(&mut self) {
         match self.chance.below(20) {
             0..=9 => self.command(),
-            10..=12 => self.membership(),
+            10..=12 => {
+                let who = 1 + self.chance.below(self.site.people.len() - 1);
+                self.membership(who);
+            }
             13..=15 => self.cut(),
             16 => self.silence(),
             17 => self.crash().await,
@@ -391,11 +435,11 @@ impl World {
         (Command::MessagePost { room, nonce, body, reply_to: None }, Kind::Post)
     }
 
-    /// Ada lets somebody in or out.
-    fn membership(&mut self) {
+    /// Ada lets somebody in or out, mostly by turns.
+    fn membership(&mut self, who: usize) {
         let node = self.chance.below(self.stores.len());
-        let who = 1 + self.chance.below(2);
-        let comes = self.chance.one_in(2);
+        let comes = self.inside[who] == self.chance.one_in(8);
+        self.inside[who] = comes;
         let (ada, person) = (self.site.people[0].id, self.site.people[who].id);
         let (store, secret) = (self.stores[node].clone(), self.site.secret);
         self.net.count("comings and goings");

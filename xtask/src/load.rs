@@ -1,7 +1,7 @@
 //! The load program of tests/load: whole by its own task, small among the tests, with the same code
 //! and the same checks.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -30,11 +30,15 @@ pub(crate) fn long(which: &str, options: &[&str]) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
+fn load(binary: &Path, args: &[&str]) -> Result<()> {
+    let program = build()?;
+    run_with(root(), &program.to_string_lossy(), args, &[(BINARY, binary.as_os_str())])
+}
+
 /// Built together with the product's binary: alone it would have other features, and what both
 /// depend on would be compiled once more.
-fn load(binary: &Path, args: &[&str]) -> Result<()> {
+pub(crate) fn build() -> Result<PathBuf> {
     let build = ["build", "--locked", "--release", "-p", "switchback", "-p", "switchback-load"];
     run(root(), &cargo(), &build)?;
-    let program = process::target().join("release/switchback-load");
-    run_with(root(), &program.to_string_lossy(), args, &[(BINARY, binary.as_os_str())])
+    Ok(process::target().join("release/switchback-load"))
 }

@@ -3,6 +3,7 @@
 //! Rust instead of shell, so that one language checks it all and it runs wherever the product
 //! builds. Each task is a list of steps; a step is one function over the programs it needs.
 
+mod bench;
 mod compose;
 mod conformance;
 mod delivery;
@@ -37,6 +38,8 @@ cargo xtask <task>
   storm [--clients N]     a reconnect storm: everybody is cut off at once and comes back (5,000 clients)
   soak [--minutes N] [--clients N]
                           a long run: clients come and go (30 minutes, 1,000 clients)
+  bench [SCENARIO]... [--quick] [--rounds N]
+                          how close to the limit, beside a yardstick and others; a page in bench/results/
   faults [--seeds N]      the faults alone; or N drawn plans (SWITCHBACK_SEED: from this one on,
                           SWITCHBACK_PLAN: this file and nothing else)
   delivery [SUITE]...     makes the tables of docs/DELIVERY.md again, or only these; about an hour in all
@@ -64,6 +67,7 @@ fn run(args: &[&str]) -> Result<Outcome> {
         ["fuzz", rest @ ..] => once(steps::FUZZ_TOOLS, || fuzz::from_args(rest)),
         ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
         [run @ ("storm" | "soak"), options @ ..] => load::long(run, options),
+        ["bench", options @ ..] => bench::from_args(options),
         ["faults"] => Ok(runner::run(&steps::named(&["faults"])?)),
         ["faults", "--seeds", seeds] => {
             steps::draw(seeds.parse().context("--seeds takes a number")?);

@@ -45,6 +45,11 @@ pub(crate) fn run_command(command: &mut Command) -> Result<()> {
     let line = words.collect::<Vec<_>>().join(" ");
     println!("$ {line}");
     command.stdin(Stdio::null());
+    // What cargo has told us of ourselves is nothing to those we run: build scripts that look at it
+    // (ring's) would run again each time a cargo from here and one from the command line take turns.
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_of_this_package(name)).for_each(|name| {
+        command.env_remove(name);
+    });
     let (status, tail) = if io::stdout().is_terminal() {
         (command.status(), String::new())
     } else {
@@ -56,6 +61,12 @@ pub(crate) fn run_command(command: &mut Command) -> Result<()> {
         bail!("\"{line}\" failed: {status}{tail}");
     }
     Ok(())
+}
+
+/// Whether cargo sets this variable to say which package it runs.
+fn is_of_this_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_BIN_")
 }
 
 /// Runs it and copies what it prints, keeping the last lines.

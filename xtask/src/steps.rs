@@ -93,6 +93,13 @@ pub(crate) const ALL: &[Step] = &[
         run: rust,
     },
     Step {
+        name: "simulation",
+        about: "the promises under as many schedules as a minute allows",
+        tools: &[tools::CC],
+        after: Some("rust"),
+        run: simulation,
+    },
+    Step {
         name: "conformance",
         about: "the socket against Autobahn's quick cases",
         tools: CONFORMANCE_TOOLS,
@@ -199,10 +206,21 @@ fn rust() -> Result<()> {
     run(root(), &cargo(), &["test", "--locked", "--workspace"])
 }
 
+/// How many simulated runs are made.
+const SIMULATED: &str = "SWITCHBACK_SIM_SEEDS";
+/// How many of them are made twice.
+const SIMULATED_TWICE: &str = "SWITCHBACK_SIM_TWICE";
+
+/// By the build that the other tests have: an optimized one would take longer to make than to run.
+fn simulation() -> Result<()> {
+    let args = ["test", "--locked", "--workspace", "--test", "simulation", "--", "--nocapture"];
+    run_with(root(), &cargo(), &args, &[(SIMULATED, "2000".as_ref()), (SIMULATED_TWICE, "50".as_ref())])
+}
+
 /// Simulated runs, as many as are asked for, optimized: most of what they cost is our own code.
 pub(crate) fn simulate(seeds: u64) -> Result<()> {
     let args = ["test", "--locked", "--release", "--workspace", "--test", "simulation", "--", "--nocapture"];
-    run_with(root(), &cargo(), &args, &[("SWITCHBACK_SIM_SEEDS", seeds.to_string().as_ref())])
+    run_with(root(), &cargo(), &args, &[(SIMULATED, seeds.to_string().as_ref())])
 }
 
 /// Chosen by the tests' names, not by `-p`: one crate alone has other features, and its dependencies

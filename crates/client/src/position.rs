@@ -149,10 +149,10 @@ mod tests {
     fn a_gap_before_a_rooms_first_event_after_a_snapshot_is_noticed() {
         let mut position = Position::new(Some(cursor("e.5")));
         position.hello(&hello("e.5"));
-        let room = posted(6, 10).room.unwrap();
-        position.reset(cursor("e.9"), [(room, 12)]);
+        let room = posted(6, 10).room;
+        position.reset(cursor("e.9"), room.map(|room| (room, 12)));
         assert_eq!(position.event(&posted(12, 14)), Taken::Gap);
-        position.reset(cursor("e.12"), [(room, 14)]);
+        position.reset(cursor("e.12"), room.map(|room| (room, 14)));
         assert_eq!(position.event(&posted(13, 15)), Taken::Fresh);
     }
 

@@ -10,16 +10,16 @@ use axum::extract::Request;
 use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::any;
-use futures_util::SinkExt as _;
 use hyper_util::server::graceful::GracefulShutdown;
 use switchback_core::upgrade::{Decision, Reject};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::Acceptor;
-use crate::socket::{self, Conversation, Farewell, Silence};
+use crate::log::message;
+use crate::socket::{self, Conversation, Farewell, Silence, Socket};
 use crate::{http, limits};
 
 /// Echoes to everybody who connects, for as long as it is polled.
@@ -51,14 +51,16 @@ pub(crate) struct Echo;
 impl Conversation for Echo {
     const MESSAGE_BYTES: usize = limits::ECHO_MESSAGE_BYTES;
 
-    async fn hold<S>(self, mut socket: WebSocketStream<S>)
+    async fn hold<S>(self, mut socket: Socket<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let farewell = loop {
-            match socket::hear(&mut socket, Self::MESSAGE_BYTES).await {
-                Ok(message) => {
-                    if socket.send(message).await.is_err() {
+            match socket.hear().await {
+                Ok(heard) => {
+                    let kind = if heard.is_text() { Data::Text } else { Data::Binary };
+                    socket.queue(message(kind, &heard.into_data()));
+                    if socket.send().await.is_err() {
                         break None;
                     }
                 }

@@ -51,6 +51,8 @@ pub const BYE_RETRY_PER_SESSION_MS: u64 = 1;
 
 /// Events kept in memory, encoded.
 pub const RING_EVENTS: usize = 8_192;
+/// Of them, those that are read when the server starts: what is said in the seconds of a restart.
+pub const RING_EVENTS_AT_START: usize = 512;
 /// Bytes of events kept in memory, both framings together.
 pub const RING_BYTES: usize = 64 * 1024 * 1024;
 /// Ephemeral frames (typing, presence) kept in memory.
@@ -72,8 +74,12 @@ pub const FLUSH_FRAMES: usize = 256;
 /// Bytes handed to a socket in one go; the one frame that crosses the line still goes.
 pub const FLUSH_BYTES: usize = 128 * 1024;
 
-/// WebSocket: the buffer a socket reads into, in bytes (allocated per connection).
-pub const WEBSOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
+/// WebSocket: what a connection keeps for the beginning of a frame, in bytes.
+pub const WEBSOCKET_READ_BUFFER_BYTES: usize = 128;
+/// WebSocket: bytes read from a socket in one go, into a buffer that a thread's connections share.
+pub const SOCKET_READ_BYTES: usize = 16 * 1024;
+/// WebSocket: messages handed to the kernel in one go.
+pub const SOCKET_WRITE_MESSAGES: usize = 64;
 /// WebSocket: bytes that wait to be written before the connection counts as broken.
 pub const WEBSOCKET_WRITE_BUFFER_BYTES: usize = 1024 * 1024;
 /// The largest message that the echo sends back, in bytes: Autobahn's largest, with room to spare.
@@ -88,10 +94,15 @@ pub const CLOSE_LINGER: Duration = Duration::from_secs(2);
 pub const SESSIONS_PER_USER: usize = 2_000;
 /// Somebody without a live connection counts as gone after this long (batches come and go).
 pub const OFFLINE_AFTER: Duration = Duration::from_secs(35);
+/// Connections whose heartbeats are due are looked for this often; a divisor of the time between two.
+pub const HEARTBEAT_TICK: Duration = Duration::from_millis(500);
 /// Changes of presence are gathered for this long and told together.
 pub const PRESENCE_EVERY: Duration = Duration::from_millis(500);
 /// Presence frames list at most this many people; more are split over several frames.
 pub const PRESENCE_CHANGES: usize = 500;
+/// Who connects is told of changes that are about to be told to all, if they are no more than this;
+/// when thousands come at once, they wait for that.
+pub const PRESENCE_SINCE: usize = 100;
 
 /// Frames that wait to be told to the other nodes; one more is dropped (the database is the truth).
 pub const BUS_QUEUE: usize = 4_096;

@@ -63,8 +63,8 @@ impl Server {
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = listener(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let head = store.head().await.map_err(Refusal::from)?;
-        let hub = Arc::new(Hub::new(store.clone(), head, config.ring_events));
+        let hub = Hub::open(store.clone(), config.ring_events).await.map_err(Refusal::from)?;
+        let hub = Arc::new(hub);
         let (rings, rung) = mpsc::channel(limits::BUS_RINGS);
         let (bus, lines) = Bus::new(&config.bus, Arc::clone(&hub), rings);
         let ops = Ops::new(store.clone(), bus.clone(), &config);
@@ -104,6 +104,10 @@ impl Server {
         let background = CancellationToken::new();
         let tail = tokio::spawn(self.tail.run(background.clone()));
         let lines = tokio::spawn(self.lines.run(background.clone()));
+        let (hub, stop_beating) = (Arc::clone(self.app.chat.hub()), background.clone());
+        let heartbeats = tokio::spawn(async move {
+            let _ = stop_beating.run_until_cancelled(hub.beat()).await;
+        });
         let tidying = tokio::spawn(tidy(self.app.ops.clone(), background.clone()));
         // Grammars and files are loaded before somebody waits for them.
         drop(tokio::task::spawn_blocking(|| {
@@ -127,7 +131,7 @@ impl Server {
             tracing::warn!("some connections did not end in time and are cut off");
         }
         background.cancel();
-        for task in [tail, lines, tidying] {
+        for task in [tail, lines, heartbeats, tidying] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a background task ended early");
             }

@@ -4,7 +4,7 @@
 //! Only compiled with the feature `simulation`, which no build that is shipped has.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -45,6 +45,12 @@ pub(crate) async fn read_before_registering(
     store.memberships(user).await.map(Some)
 }
 
+/// A run starts nodes often, and their routes are the same.
+fn routes() -> Router<App> {
+    static ROUTES: OnceLock<Router<App>> = OnceLock::new();
+    ROUTES.get_or_init(edge::routes).clone()
+}
+
 /// One node of the workspace. Cheap to clone.
 #[derive(Clone)]
 pub struct Node {
@@ -57,15 +63,14 @@ impl Node {
     /// A node on this store that keeps `ring_events` in memory, and the task that follows the log.
     pub async fn start(store: Store, ring_events: usize) -> Result<(Self, impl Future<Output = ()>), Error> {
         let config = Config { ring_events, ..Config::default() };
-        let head = store.head().await?;
-        let hub = Arc::new(Hub::new(store.clone(), head, config.ring_events));
+        let hub = Arc::new(Hub::open(store.clone(), config.ring_events).await?);
         let (rings, rung) = mpsc::channel(limits::BUS_RINGS);
         let doorbells = Arc::new(Doorbells::new(Arc::clone(&hub), rings));
         let ops = Ops::new(store, Bus::in_process(Arc::clone(&hub)), &config);
         let metrics = Arc::new(Metrics::new());
         let tail = Tail::new(Arc::clone(&hub), Arc::clone(&metrics), rung, Arc::clone(&doorbells) as _);
         let app = App { ops, chat: Chat::new(hub), config: Arc::new(config), metrics };
-        let router = edge::router(app.clone());
+        let router = edge::layered(routes(), app.clone());
         Ok((Self { app, router, doorbells }, tail.run(CancellationToken::new())))
     }
 

@@ -5,10 +5,17 @@
 //! answer to the handshake (4.2.2), which mistake gets which close code (7.4.1), and a close that the
 //! peer gets to see (7.1.1).
 
+mod line;
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::{SinkExt as _, Stream, StreamExt as _};
+use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use http::header::{
     CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
@@ -32,6 +39,7 @@ use crate::guard::Guarded;
 use crate::http::problem::Refused;
 use crate::limits;
 use crate::pace::leaving;
+use line::Line;
 
 /// A request without its body.
 pub(crate) type Head = http::Request<()>;
@@ -42,7 +50,7 @@ pub(crate) trait Conversation: Send + 'static {
     const MESSAGE_BYTES: usize;
 
     /// Holds it, to the socket's end.
-    fn hold<S>(self, socket: WebSocketStream<S>) -> impl Future<Output = ()> + Send
+    fn hold<S>(self, socket: Socket<S>) -> impl Future<Output = ()> + Send
     where
         S: AsyncRead + AsyncWrite + Unpin + Send;
 }
@@ -87,35 +95,92 @@ pub(crate) fn switch<C: Conversation>(
 }
 
 async fn hold<C: Conversation>(upgraded: Upgraded, conversation: C) {
-    // HTTP/1.1: the bare socket or TLS stream, without hyper's layers.
+    // HTTP/1.1: the bare socket or TLS stream, without hyper's layers. Each kind is on the heap while it
+    // runs, so that no connection holds room for the largest.
     let upgraded = match downcast::<TokioIo<PlainStream>>(upgraded) {
         Ok(parts) => {
-            let socket = wrap(parts.io.into_inner(), parts.read_buf, C::MESSAGE_BYTES).await;
-            return conversation.hold(socket).await;
+            let stream = parts.io.into_inner();
+            return Box::pin(converse(stream, parts.read_buf, conversation)).await;
         }
         Err(upgraded) => upgraded,
     };
     match downcast::<TokioIo<TlsStream>>(upgraded) {
-        Ok(parts) => {
-            let socket = wrap(parts.io.into_inner(), parts.read_buf, C::MESSAGE_BYTES).await;
-            conversation.hold(socket).await;
-        }
+        Ok(parts) => Box::pin(converse(parts.io.into_inner(), parts.read_buf, conversation)).await,
         // HTTP/2: a stream of a connection whose socket may be busy with others, so that this
         // one is watched by itself.
         Err(upgraded) => {
             let stream = Guarded::new(TokioIo::new(upgraded));
-            conversation.hold(wrap(stream, Bytes::new(), C::MESSAGE_BYTES).await).await;
+            Box::pin(converse(stream, Bytes::new(), conversation)).await;
         }
     }
 }
 
-/// Wraps an upgraded stream; `read` is what came with the request.
-pub(crate) async fn wrap<S>(stream: S, read: Bytes, message_bytes: usize) -> WebSocketStream<S>
+/// `read` is what came with the request.
+async fn converse<S, C>(stream: S, read: Bytes, conversation: C)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    C: Conversation,
 {
-    let config = Some(config(message_bytes));
-    WebSocketStream::from_partially_read(stream, read.into(), Role::Server, config).await
+    conversation.hold(Socket::new(stream, read, C::MESSAGE_BYTES).await).await;
+}
+
+/// A WebSocket. What is heard is read by tungstenite, what is said is framed already.
+pub(crate) struct Socket<S> {
+    frames: WebSocketStream<Line<S>>,
+    message_bytes: usize,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Wraps an upgraded stream; `read` is what came with the request.
+    pub(crate) async fn new(stream: S, read: Bytes, message_bytes: usize) -> Self {
+        let (line, config) = (Line::new(stream), Some(config(message_bytes)));
+        let frames = WebSocketStream::from_partially_read(line, read.into(), Role::Server, config).await;
+        Self { frames, message_bytes }
+    }
+
+    /// Says a framed message after those that wait.
+    pub(crate) fn queue(&mut self, message: Bytes) {
+        self.frames.get_mut().queue(message);
+    }
+
+    /// Whether something waits for the peer to take it.
+    pub(crate) fn waits(&self) -> bool {
+        self.frames.get_ref().waits()
+    }
+
+    /// Until everything that waits is with the kernel.
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.frames.get_ref().is_held_back() {
+            ready!(self.frames.get_mut().poll_end_of_begun(cx))?;
+            ready!(Pin::new(&mut self.frames).poll_flush(cx)).map_err(io::Error::other)?;
+        }
+        self.frames.get_mut().poll_send(cx)
+    }
+
+    /// [`Socket::poll_send`].
+    pub(crate) async fn send(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_send(cx)).await
+    }
+
+    /// The next message, of text or of bytes.
+    pub(crate) fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Silence>> {
+        loop {
+            match ready!(Pin::new(&mut self.frames).poll_next(cx)) {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                    return Poll::Ready(Ok(message));
+                }
+                // Answered by tungstenite itself.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Close(_))) | None => return Poll::Ready(Err(Silence::Gone)),
+                Some(Err(error)) => return Poll::Ready(Err(broken(&error, self.message_bytes))),
+            }
+        }
+    }
+
+    /// [`Socket::poll_hear`].
+    pub(crate) async fn hear(&mut self) -> Result<Message, Silence> {
+        poll_fn(|cx| self.poll_hear(cx)).await
+    }
 }
 
 fn config(message_bytes: usize) -> WebSocketConfig {
@@ -167,22 +232,6 @@ pub(crate) enum Silence {
     Broken(u16, String),
 }
 
-/// The next message, of text or of bytes.
-pub(crate) async fn hear<T>(stream: &mut T, message_bytes: usize) -> Result<Message, Silence>
-where
-    T: Stream<Item = Result<Message, SocketError>> + Unpin,
-{
-    loop {
-        match stream.next().await {
-            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => return Ok(message),
-            // Answered by tungstenite itself.
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Ok(Message::Close(_))) | None => return Err(Silence::Gone),
-            Some(Err(error)) => return Err(broken(&error, message_bytes)),
-        }
-    }
-}
-
 /// What an error of the socket means for the peer (RFC 6455 7.4.1).
 fn broken(error: &SocketError, message_bytes: usize) -> Silence {
     match error {
@@ -210,11 +259,13 @@ pub(crate) struct Farewell {
 
 /// Says why and closes (RFC 6455 7.1.1), then reads on for a moment: bytes that nobody reads would
 /// make the kernel answer with a reset, and the peer would never see why. TLS has an end of its own.
-/// `None`: the peer closed, or is gone.
-pub(crate) async fn finish<S>(mut socket: WebSocketStream<S>, farewell: Option<Farewell>)
+/// What waits and was not begun is not said any more. `None`: the peer closed, or is gone.
+pub(crate) async fn finish<S>(socket: Socket<S>, farewell: Option<Farewell>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let mut socket = socket.frames;
+    socket.get_mut().forget();
     let Some(Farewell { last_words, code, reason, sound }) = farewell else {
         // Sends the close frame that answers the peer's, if there is one to send.
         drop(tokio::time::timeout(limits::CLOSE_LINGER, socket.flush()).await);
@@ -240,12 +291,15 @@ where
         // connection (RFC 6455 7.1.1): nothing comes after this, so they hear it at once.
         let mut raw = socket.into_inner();
         raw.shutdown().await?;
-        let mut rest = [0; 4096];
+        let mut rest = vec![0; LINGER_BYTES];
         while let Ok(1..) = raw.read(&mut rest).await {}
         Ok(())
     };
     drop(tokio::time::timeout(limits::CLOSE_LINGER, linger).await);
 }
+
+/// What a peer that broke the rules still sends is read in pieces of this many bytes.
+const LINGER_BYTES: usize = 4096;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
@@ -259,7 +313,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_broke_the_rules_hears_why_and_the_end_at_once() {
         let (near, mut far) = duplex(1024);
-        tokio::spawn(async move { Echo.hold(wrap(near, Bytes::new(), 1024).await).await });
+        tokio::spawn(async move { Echo.hold(Socket::new(near, Bytes::new(), 1024).await).await });
         let begun = Instant::now();
         // Not masked, as only a server may send.
         far.write_all(b"\x81\x01x").await.unwrap();
@@ -272,7 +326,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_they_still_send_is_read_for_a_moment_only() {
         let (near, mut far) = duplex(1024);
-        let held = tokio::spawn(async move { Echo.hold(wrap(near, Bytes::new(), 1024).await).await });
+        let held = tokio::spawn(async move { Echo.hold(Socket::new(near, Bytes::new(), 1024).await).await });
         let begun = Instant::now();
         far.write_all(b"\x81\x01x").await.unwrap();
         far.write_all(&[0; 1000]).await.unwrap();

@@ -10,13 +10,12 @@ use std::io;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use crate::chat::websocket::rehearse;
 use crate::echo::{self, Echo};
 use crate::guard::{Guarded, Prompt};
-use crate::socket::{self, Conversation as _};
+use crate::socket::{Conversation as _, Socket};
 use crate::{accept, limits, text};
 
 /// Bytes that wait between the two ends.
@@ -36,8 +35,7 @@ pub fn sanitized(html: &str) -> String {
 pub async fn echoed(sent: &[u8]) -> io::Result<Vec<u8>> {
     let (near, far) = duplex(PIPE_BYTES);
     let held = async {
-        let socket = socket::wrap(near, Bytes::new(), limits::WEBSOCKET_WRITE_BUFFER_BYTES).await;
-        Echo.hold(socket).await;
+        Echo.hold(Socket::new(near, Bytes::new(), limits::WEBSOCKET_WRITE_BUFFER_BYTES).await).await;
     };
     tokio::join!(held, said(far, sent)).1
 }
@@ -49,26 +47,18 @@ pub struct Rehearsed {
     pub answers: Vec<String>,
     /// The code that the socket is closed with; `None`: the peer closed, or is gone.
     pub code: Option<u16>,
-    /// What was written besides answers.
+    /// What was written, the answers as frames among it.
     pub written: Vec<u8>,
 }
 
 /// Has `/chat`'s reader read `sent`, all that a peer says on an upgraded socket.
 pub async fn rehearsed(sent: &[u8]) -> io::Result<Rehearsed> {
     let (near, far) = duplex(PIPE_BYTES);
-    let (answers, mut answered) = mpsc::channel(limits::ANSWERS_WAITING);
     let read = async {
-        let socket = socket::wrap(near, Bytes::new(), switchback_core::limits::COMMAND_BYTES).await;
-        rehearse(socket, answers).await
+        let bytes = switchback_core::limits::COMMAND_BYTES;
+        rehearse(Socket::new(near, Bytes::new(), bytes).await).await
     };
-    let gather = async {
-        let mut all = Vec::new();
-        while let Some(frame) = answered.recv().await {
-            all.push(frame.json.to_string());
-        }
-        all
-    };
-    let (code, answers, written) = tokio::join!(read, gather, said(far, sent));
+    let ((code, answers), written) = tokio::join!(read, said(far, sent));
     Ok(Rehearsed { answers, code, written: written? })
 }
 

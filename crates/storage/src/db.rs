@@ -94,9 +94,9 @@ pub(crate) enum Origin {
 
 impl Origin {
     /// `Unavailable` if what was opened is no longer where it was.
-    pub(crate) async fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
-            Self::Sqlite(place) => place.check().await,
+            Self::Sqlite(place) => place.check(),
             Self::Postgres(_) => Ok(()),
         }
     }

@@ -10,6 +10,8 @@ pub const GROUP_MAX: usize = 512;
 /// The same on `PostgreSQL`, where other nodes wait for the transaction's end: fewer, though enough
 /// to share the price of the commit.
 pub const POSTGRES_GROUP_MAX: usize = 128;
+/// Events that were committed and not taken yet by whoever follows the log; with more, they read them.
+pub const FRESH_EVENTS: usize = 2_048;
 /// Connections that read.
 pub const READERS: u32 = 4;
 /// How long a read waits for one of them.

@@ -31,8 +31,9 @@ impl Place {
     }
 
     /// `Unavailable` if there is another file at its path, or none.
-    pub(crate) async fn check(&self) -> Result<(), Error> {
-        let now = tokio::fs::metadata(&self.path).await.ok().map(|file| id(&file));
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        // Of a file that is in use: no reason to wait, and a thread of its own would cost ten times as much.
+        let now = std::fs::metadata(&self.path).ok().map(|file| id(&file));
         if now == self.file {
             return Ok(());
         }

@@ -14,8 +14,8 @@ use std::task::Poll;
 
 use switchback_core::Nonce;
 
-use crate::NewMessage;
 use crate::tx::new_id;
+use crate::{NewMessage, limits};
 
 thread_local! {
     static STATE: State = State::new();
@@ -27,6 +27,7 @@ struct State {
     waiting: Cell<bool>,
     under_way: Arc<AtomicUsize>,
     nonces_off: Cell<bool>,
+    one_reader: Cell<bool>,
 }
 
 impl State {
@@ -37,6 +38,7 @@ impl State {
             waiting: Cell::new(false),
             under_way: Arc::default(),
             nonces_off: Cell::new(false),
+            one_reader: Cell::new(false),
         }
     }
 }
@@ -76,6 +78,17 @@ pub fn under_way() -> usize {
 /// Several stores of this process are nodes of one workspace.
 pub(crate) fn is_shared() -> bool {
     STATE.with(|state| state.scheduled.get())
+}
+
+/// Stores that this thread opens from now on read over one connection each: one operation is under way
+/// at a time, and every further connection would only have to get to know the database.
+pub fn read_over_one_connection() {
+    STATE.with(|state| state.one_reader.set(true));
+}
+
+/// Connections of a store that read.
+pub(crate) fn readers() -> u32 {
+    STATE.with(|state| if state.one_reader.get() { 1 } else { limits::READERS })
 }
 
 /// Switches the nonce's uniqueness off or on: every try of a post is then a post of its own.

@@ -6,6 +6,8 @@
 //! mapping: an IO error under a mapped page is a signal that ends the process, an error code is
 //! not.
 
+mod bulk;
+
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -21,6 +23,8 @@ use switchback_core::wire::Timestamp;
 
 use crate::db::{for_sqlite, values};
 use crate::{OpenError, limits};
+
+pub(crate) use bulk::post;
 
 /// The database's name in the data directory.
 pub(crate) const FILE: &str = "switchback.db";
@@ -71,8 +75,12 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
 
 /// The connections that read. They are opened when they are first needed, and kept.
 pub(crate) fn readers(path: &Path) -> SqlitePool {
+    #[cfg(not(feature = "simulation"))]
+    let most = limits::READERS;
+    #[cfg(feature = "simulation")]
+    let most = crate::simulation::readers();
     SqlitePoolOptions::new()
-        .max_connections(limits::READERS)
+        .max_connections(most)
         .acquire_timeout(limits::READER_WAIT)
         .idle_timeout(None)
         .max_lifetime(None)
@@ -150,8 +158,7 @@ pub(crate) async fn sync_wal(path: &Path) -> Result<(), OpenError> {
 
 /// Takes the write lock and reads the head.
 pub(crate) async fn begin_write(conn: &mut SqliteConnection) -> Result<SqliteRow, sqlx::Error> {
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
-    sqlx::query("SELECT seq, at FROM log_head WHERE id = 1").fetch_one(conn).await
+    sqlx::query("BEGIN IMMEDIATE; SELECT seq, at FROM log_head WHERE id = 1").fetch_one(conn).await
 }
 
 /// Moves the head, if it moves, and syncs.
@@ -159,11 +166,14 @@ pub(crate) async fn commit_write(
     conn: &mut SqliteConnection,
     head: Option<(Seq, Timestamp)>,
 ) -> Result<(), sqlx::Error> {
-    if let Some((seq, at)) = head {
-        let sql = "UPDATE log_head SET seq = $1, at = $2 WHERE id = 1";
-        for_sqlite(sql, values![seq, at]).execute(&mut *conn).await?;
-    }
-    sqlx::query("COMMIT").execute(conn).await.map(drop)
+    let done = match head {
+        Some((seq, at)) => {
+            let sql = "UPDATE log_head SET seq = $1, at = $2 WHERE id = 1; COMMIT";
+            for_sqlite(sql, values![seq, at]).execute(conn).await
+        }
+        None => sqlx::query("COMMIT").execute(conn).await,
+    };
+    done.map(drop)
 }
 
 /// Primary result codes that speak of the surroundings, not of the statement or the file: busy,

@@ -16,7 +16,7 @@ use crate::transfer::incoming;
 use crate::turn::{Reading, turn};
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
-use crate::{Database, Error, OpenError, WriterStats, limits, postgres, seed, sqlite};
+use crate::{Database, Error, LoggedEvent, OpenError, WriterStats, limits, postgres, seed, sqlite};
 
 /// How a process stands to the data directory. `PostgreSQL` has none: there every process may do
 /// everything beside every other.
@@ -162,14 +162,16 @@ impl Store {
         self.inner.writer.doorbell()
     }
 
+    /// Events that this process has committed since the last call, those that are known without a look
+    /// at the database; from the first call on. Not all, and perhaps with gaps: whoever follows the log
+    /// takes what goes on where they stand, and reads the rest.
+    pub fn take_fresh(&self) -> Vec<LoggedEvent> {
+        self.inner.writer.take_fresh()
+    }
+
     /// The last event's position.
     pub async fn head(&self) -> Result<Seq, Error> {
         head(&mut *self.reader().await?).await
-    }
-
-    /// A position that whoever was answered before this call, by any node, cannot be beyond.
-    pub async fn acknowledged(&self) -> Result<Seq, Error> {
-        if self.is_shared() { self.head().await } else { Ok(*self.doorbell().borrow()) }
     }
 
     /// Whether other servers may write to the same database.

@@ -9,9 +9,9 @@ use switchback_core::wire::Timestamp;
 use switchback_core::{RoomId, Seq, UserId};
 use uuid::Uuid;
 
-use crate::Error;
 use crate::db::{Conn, values};
 use crate::kind::Kind;
+use crate::{Error, LoggedEvent};
 
 /// The writer's connection and, between `begin` and `commit`, the head of the log.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Tx {
     /// `seq` at the running operation's savepoint.
     savepoint_seq: Seq,
     at: Timestamp,
+    /// What was appended so far, as replay will say it; `None`: that was not worked out.
+    told: Option<Vec<LoggedEvent>>,
 }
 
 /// An event to be.
@@ -59,7 +61,7 @@ impl Entry {
 
 impl Tx {
     pub(crate) const fn new(conn: Conn) -> Self {
-        Self { conn, seq: 0, stored_seq: 0, savepoint_seq: 0, at: 0 }
+        Self { conn, seq: 0, stored_seq: 0, savepoint_seq: 0, at: 0, told: None }
     }
 
     /// Takes the write lock and reads the head.
@@ -70,6 +72,7 @@ impl Tx {
         // A clock that was set back, or another node's that is ahead, must not order the log's
         // times against its positions.
         self.at = now().max(head.get("at")?);
+        self.told = Some(Vec::new());
         Ok(())
     }
 
@@ -117,9 +120,15 @@ impl Tx {
         self.release().await
     }
 
-    /// Counts events that were appended in another way than by [`Tx::append`].
-    pub(crate) const fn appended_through(&mut self, seq: Seq) {
+    /// Counts events that were appended in another way than by [`Tx::append`]; `told`: what they are.
+    pub(crate) fn appended_through(&mut self, seq: Seq, told: Option<Vec<LoggedEvent>>) {
         self.seq = seq;
+        self.told = self.told.take().zip(told).map(|(before, told)| [before, told].concat());
+    }
+
+    /// All that was appended, as replay will say it, if that is known.
+    pub(crate) fn take_told(&mut self) -> Option<Vec<LoggedEvent>> {
+        self.told.take()
     }
 
     /// The last event so far.
@@ -141,6 +150,7 @@ impl Tx {
         let Entry { kind, room, actor, subject, detail } = entry;
         self.conn.run(sql, values![seq, self.at, kind, room, actor, subject, n, detail]).await?;
         self.seq = seq;
+        self.told = None;
         Ok(seq)
     }
 

@@ -12,7 +12,7 @@
 
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ use crate::db::{Conn, Origin};
 use crate::turn::{self, Turn, turn};
 use crate::tx::Tx;
 use crate::write::messages::{self, ReadMark};
-use crate::{Error, NewMessage, Posted, WriterStats, limits, postgres};
+use crate::{Error, LoggedEvent, NewMessage, Posted, WriterStats, limits, postgres, sqlite};
 
 /// The way to the writer's task.
 #[derive(Debug)]
@@ -37,6 +37,30 @@ pub(crate) struct Writer {
     task: tokio::sync::Mutex<Option<JoinHandle<Ended>>>,
     counters: Arc<Counters>,
     head: watch::Receiver<Seq>,
+    fresh: Arc<Fresh>,
+}
+
+/// Events that were committed a moment ago, for whoever follows the log in this process.
+#[derive(Debug, Default)]
+struct Fresh {
+    followed: AtomicBool,
+    /// Bounded by `limits::FRESH_EVENTS`. The lock is held for an instant, never across an `await`.
+    events: Mutex<Vec<LoggedEvent>>,
+}
+
+impl Fresh {
+    fn put(&self, told: Vec<LoggedEvent>) {
+        if !self.followed.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if events.len() + told.len() > limits::FRESH_EVENTS {
+            // Whoever follows is far behind, and the database is the truth.
+            events.clear();
+            return;
+        }
+        events.extend(told);
+    }
 }
 
 /// What the task leaves behind: its connection, and the data directory's lock, which is thus held
@@ -61,9 +85,12 @@ impl Writer {
         let (queue, waiting) = mpsc::channel(limits::WRITER_QUEUE);
         let (doorbell, head) = watch::channel(head);
         let counters = Arc::new(Counters::default());
-        let task = Task { tx, waiting, doorbell, counters: Arc::clone(&counters), origin };
+        let fresh = Arc::new(Fresh::default());
+        let (counting, freshening) = (Arc::clone(&counters), Arc::clone(&fresh));
+        let task = Task { tx, waiting, doorbell, counters: counting, fresh: freshening, origin };
         let task = tokio::spawn(async move { Ended { conn: task.run().await, _lock: lock } });
-        Self { queue: Mutex::new(Some(queue)), task: tokio::sync::Mutex::new(Some(task)), counters, head }
+        let (queue, task) = (Mutex::new(Some(queue)), tokio::sync::Mutex::new(Some(task)));
+        Self { queue, task, counters, head, fresh }
     }
 
     /// Runs an operation in the next group and answers after its commit.
@@ -119,6 +146,12 @@ impl Writer {
 
     pub(crate) fn doorbell(&self) -> watch::Receiver<Seq> {
         self.head.clone()
+    }
+
+    /// See [`crate::Store::take_fresh`].
+    pub(crate) fn take_fresh(&self) -> Vec<LoggedEvent> {
+        self.fresh.followed.store(true, Ordering::Relaxed);
+        std::mem::take(&mut *self.fresh.events.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn stats(&self) -> WriterStats {
@@ -210,7 +243,7 @@ impl Write {
     }
 }
 
-/// An operation of a kind that some databases can do many of at once.
+/// An operation of a kind of which many can be done at once.
 struct Bulk<N, T> {
     asked: N,
     done: Option<T>,
@@ -257,6 +290,7 @@ struct Task {
     waiting: mpsc::Receiver<Write>,
     doorbell: watch::Sender<Seq>,
     counters: Arc<Counters>,
+    fresh: Arc<Fresh>,
     origin: Origin,
 }
 
@@ -287,17 +321,20 @@ impl Task {
         self.tx.conn
     }
 
-    fn committed(&self, size: u64) {
+    fn committed(&mut self, size: u64) {
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.operations.fetch_add(size, Ordering::Relaxed);
         self.counters.largest_group.fetch_max(size, Ordering::Relaxed);
+        if let Some(told) = self.tx.take_told() {
+            self.fresh.put(told);
+        }
         let head = self.tx.seq();
         self.doorbell.send_if_modified(|known| std::mem::replace(known, head) != head);
     }
 
     /// One transaction. `Err`: nothing of it was written, as far as anybody can know.
     async fn group(&mut self, group: &mut [Write]) -> Result<Vec<Result<(), Error>>, Error> {
-        self.origin.check().await?;
+        self.origin.check()?;
         self.begin().await?;
         self.bulk(group).await?;
         let mut outcomes = Vec::with_capacity(group.len());
@@ -317,12 +354,9 @@ impl Task {
         if lost { self.tx.begin().await } else { Err(error) }
     }
 
-    /// Does the group's posts and read marks in bulk where the database has a way to; the others wait
-    /// for their turn. They are all of one moment, so that none may complain about coming after another.
+    /// Does the group's posts in bulk, and the read marks where the database has a way to; the others
+    /// wait for their turn. They are all of one moment, so that none may complain about coming after another.
     async fn bulk(&mut self, group: &mut [Write]) -> Result<(), Error> {
-        if self.tx.conn.postgres().is_none() {
-            return Ok(());
-        }
         match self.try_bulk(group).await {
             Err(Error::Database(error)) => {
                 // One that cannot be written must not take the others with it, for ever.
@@ -339,11 +373,14 @@ impl Task {
         let mut posts: Vec<_> = group.iter_mut().filter_map(Write::as_post).collect();
         if !posts.is_empty() {
             let news: Vec<&NewMessage> = posts.iter().map(|post| &post.asked).collect();
-            let posted = postgres::post(&mut self.tx, &news).await?;
+            let posted = match self.tx.conn {
+                Conn::Sqlite(_) => sqlite::post(&mut self.tx, &news).await?,
+                _ => postgres::post(&mut self.tx, &news).await?,
+            };
             posts.iter_mut().zip(posted).for_each(|(post, posted)| post.done = posted);
         }
         let mut marks: Vec<_> = group.iter_mut().filter_map(Write::as_mark).collect();
-        if !marks.is_empty() {
+        if !marks.is_empty() && self.tx.conn.postgres().is_some() {
             let asked: Vec<ReadMark> = marks.iter().map(|mark| mark.asked).collect();
             let marked = postgres::mark_read(&mut self.tx, &asked).await?;
             marks.iter_mut().zip(marked).for_each(|(mark, seq)| mark.done = seq.map(Some));

@@ -6,11 +6,9 @@
 
 use std::sync::Arc;
 
-use rand::RngExt as _;
 use switchback_core::wire::{Hello, HelloLimits, ResetReason, ServerFrame, Transport};
 use switchback_core::{Cursor, Seq, limits as bounds};
 use switchback_storage::Error;
-use tokio::time::{Duration, Instant};
 
 use crate::hub::{Goodbye, Hub, Registration, Session};
 use crate::limits;
@@ -38,7 +36,25 @@ pub(super) struct Feed {
     ready: bool,
     /// Something was pulled that a peer which has everything so far does not know.
     fresh: bool,
-    next_heartbeat: Instant,
+}
+
+/// Where frames go on their way out.
+pub(super) trait Outlet {
+    /// Takes one more.
+    fn put(&mut self, frame: &Arc<Frame>);
+
+    /// Takes several.
+    fn put_all(&mut self, frames: &[Arc<Frame>]) {
+        for frame in frames {
+            self.put(frame);
+        }
+    }
+}
+
+impl Outlet for Vec<Arc<Frame>> {
+    fn put(&mut self, frame: &Arc<Frame>) {
+        self.push(Arc::clone(frame));
+    }
 }
 
 /// What one pull has brought.
@@ -91,7 +107,6 @@ impl Feed {
             resumed: resumed.unwrap_or_default(),
             ready: registration.session().transport == Transport::Batch,
             fresh: false,
-            next_heartbeat: heartbeat_after(Instant::now()),
             registration,
         };
         let mut opening = vec![Frame::server(&feed.hello())];
@@ -115,20 +130,10 @@ impl Feed {
     }
 
     /// Appends what lies between the cursor and the head, and what else is new.
-    pub(super) async fn pull(&mut self, out: &mut Vec<Arc<Frame>>) -> Result<Pulled, Error> {
+    pub(super) async fn pull(&mut self, out: &mut impl Outlet) -> Result<Pulled, Error> {
         let mut budget = Budget::new();
         while budget.is_left() {
-            let viewer = &self.session().viewer;
-            let before = out.len();
-            let read = self.hub().ring().read(self.cursor, |entry| {
-                if let Some(frame) = viewer.frame(entry) {
-                    budget.spend(frame);
-                    out.push(Arc::clone(frame));
-                }
-                budget.is_left()
-            });
-            self.fresh |= out.len() > before;
-            match read {
+            match self.pull_remembered(out, &mut budget) {
                 Read::Through { seq, more: true } => self.cursor = seq,
                 Read::Through { seq, more: false } => {
                     self.cursor = seq;
@@ -141,8 +146,25 @@ impl Feed {
         Ok(Pulled::More)
     }
 
+    /// What memory has.
+    fn pull_remembered(&mut self, out: &mut impl Outlet, budget: &mut Budget) -> Read {
+        let mut fresh = false;
+        let sight = self.session().viewer.sight();
+        let sees = |seq, audience| sight.sees(seq, audience);
+        let read = self.hub().ring().read(self.cursor, sees, |entry| {
+            let frame = sight.frame(entry);
+            budget.spend(frame);
+            out.put(frame);
+            fresh = true;
+            budget.is_left()
+        });
+        drop(sight);
+        self.fresh |= fresh;
+        read
+    }
+
     /// A page from storage, where memory does not reach or no longer tells the truth.
-    async fn pull_stored(&mut self, out: &mut Vec<Arc<Frame>>, budget: &mut Budget) -> Result<(), Error> {
+    async fn pull_stored(&mut self, out: &mut impl Outlet, budget: &mut Budget) -> Result<(), Error> {
         let user = self.session().viewer.user;
         let store = self.hub().store();
         let page = store.events_for(user, self.cursor, limits::CATCH_UP_PAGE_EVENTS).await?;
@@ -151,7 +173,7 @@ impl Feed {
             let entry = Entry::new(event, epoch);
             // Storage has veiled it already where it must be.
             budget.spend(&entry.frame);
-            out.push(entry.frame);
+            out.put(&entry.frame);
             self.fresh = true;
         }
         if page.through <= self.cursor {
@@ -162,25 +184,30 @@ impl Feed {
         Ok(())
     }
 
-    fn pull_ephemeral(&mut self, out: &mut Vec<Arc<Frame>>) {
+    fn pull_ephemeral(&mut self, out: &mut impl Outlet) {
         let (seen, frames) = self.hub().ephemeral_after(&self.session().viewer, self.seen);
         self.seen = seen;
         if !self.ready {
             self.ready = true;
-            out.push(self.ready_frame());
+            out.put(&self.ready_frame());
         }
         // Not worth an answer of their own: a client that goes to and fro would ask without end.
-        out.append(&mut self.resumed);
+        out.put_all(&std::mem::take(&mut self.resumed));
         match frames {
             Some(frames) if !self.presence_due => {
                 self.fresh |= !frames.is_empty();
-                out.extend(frames);
+                out.put_all(&frames);
             }
             _ => {
                 self.fresh |= !self.presence_due;
                 self.presence_due = false;
-                out.extend(self.presence_frames());
+                let (seen, everybody) = self.hub().presence_frames(self.session().viewer.user);
+                self.seen = seen;
+                out.put_all(&everybody);
             }
+        }
+        if self.session().takes_beat() {
+            out.put(&self.hub().heartbeat(self.cursor()));
         }
     }
 
@@ -195,33 +222,9 @@ impl Feed {
         Frame::server(&ServerFrame::Ready { cursor: self.cursor(), seen: self.seen })
     }
 
-    fn presence_frames(&self) -> impl Iterator<Item = Arc<Frame>> {
-        let changes = self.hub().presence();
-        let mut full = true;
-        let mut chunks: Vec<_> = changes.chunks(limits::PRESENCE_CHANGES).map(<[_]>::to_vec).collect();
-        if chunks.is_empty() {
-            chunks.push(Vec::new());
-        }
-        chunks.into_iter().map(move |changes| {
-            let full = std::mem::take(&mut full);
-            Frame::server(&ServerFrame::Presence { full, changes })
-        })
-    }
-
     /// Waits until there may be something new, or the connection must end.
     pub(super) async fn woken(&self) {
-        self.session().woken().await;
-    }
-
-    /// When the next heartbeat is due.
-    pub(super) const fn next_heartbeat(&self) -> Instant {
-        self.next_heartbeat
-    }
-
-    /// The heartbeat that is due.
-    pub(super) fn heartbeat(&mut self) -> Arc<Frame> {
-        self.next_heartbeat = heartbeat_after(Instant::now());
-        Frame::server(&ServerFrame::Heartbeat { cursor: self.cursor() })
+        std::future::poll_fn(|cx| self.session().poll_woken(cx)).await;
     }
 
     /// Why the connection must end, if it must.
@@ -265,13 +268,6 @@ async fn begin(hub: &Hub, after: Option<&str>) -> Result<(Seq, Option<ResetReaso
         return Ok((head, Some(ResetReason::Behind)));
     }
     Ok((after.seq, None))
-}
-
-/// Spread, so that connections opened together do not beat together.
-fn heartbeat_after(now: Instant) -> Instant {
-    let spread = bounds::HEARTBEAT_MS * bounds::HEARTBEAT_SPREAD_PERCENT / 100;
-    let ms = rand::rng().random_range(bounds::HEARTBEAT_MS - spread..=bounds::HEARTBEAT_MS + spread);
-    now + Duration::from_millis(ms)
 }
 
 #[cfg(test)]

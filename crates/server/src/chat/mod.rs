@@ -83,8 +83,7 @@ where
     let (caller, feed, opening) = open(app, request, Transport::Websocket).await?;
     let chatting = websocket::Chatting { feed, opening, app: app.clone(), caller };
     let bytes = <websocket::Chatting as socket::Conversation>::MESSAGE_BYTES;
-    let socket = socket::wrap(stream, bytes::Bytes::new(), bytes).await;
-    chatting.talk(socket).await;
+    chatting.talk(socket::Socket::new(stream, bytes::Bytes::new(), bytes).await).await;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use tokio::time::{Duration, Instant};
 
-use super::feed::{Feed, Pulled, bye};
+use super::feed::{Feed, Outlet, Pulled, bye};
 use crate::log::Frame;
 
 /// No cache may keep it, no proxy may compress or hold it back (the last is nginx's own).
@@ -32,6 +32,12 @@ pub(super) fn endless(feed: Feed, opening: Vec<Arc<Frame>>) -> Response {
         Some((Ok::<_, Infallible>(block), state))
     });
     (HEADERS, Body::from_stream(blocks)).into_response()
+}
+
+impl Outlet for VecDeque<Arc<Frame>> {
+    fn put(&mut self, frame: &Arc<Frame>) {
+        self.push_back(Arc::clone(frame));
+    }
 }
 
 struct Endless {
@@ -57,28 +63,15 @@ impl Endless {
                 return None;
             }
             if self.pulled == Pulled::All {
-                self.wait().await;
+                self.feed.woken().await;
             }
             self.pull().await;
         }
     }
 
-    async fn wait(&mut self) {
-        let heartbeat = self.feed.next_heartbeat();
-        tokio::select! {
-            biased;
-            () = self.feed.woken() => {}
-            () = tokio::time::sleep_until(heartbeat) => self.pending.push_back(self.feed.heartbeat()),
-        }
-    }
-
     async fn pull(&mut self) {
-        let mut frames = Vec::new();
-        match self.feed.pull(&mut frames).await {
-            Ok(pulled) => {
-                self.pulled = pulled;
-                self.pending.extend(frames);
-            }
+        match self.feed.pull(&mut self.pending).await {
+            Ok(pulled) => self.pulled = pulled,
             Err(error) => {
                 self.pending.push_back(bye(super::unreadable(&error)));
                 self.over = true;

@@ -1,28 +1,28 @@
 //! A connection as a WebSocket (RFC 6455), after `101 Switching Protocols` or by extended CONNECT.
 //!
-//! Two loops share the socket in one task: one reads commands and carries them out one after the
-//! other, one writes what the feed and the commands bring. A peer that does not read stops the
-//! writer; once its answers pile up, nothing more is read from it either.
+//! One task, and one place where it waits: for the hub to wake it, for the peer to take what waits, for
+//! the command under way, for the next one. Commands are carried out one after the other. A peer that
+//! does not read gets nothing more pulled for it; once its answers pile up, nothing more is read from
+//! it either.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use futures_util::{SinkExt as _, Stream, StreamExt as _, stream::SplitSink};
 use switchback_core::wire::{Ack, ByeReason, CommandError, ErrorCode, Request};
 use switchback_core::{close, limits as bounds};
 use switchback_storage::Identity;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::Error as SocketError;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::command;
-use super::feed::{Feed, Pulled, bye};
+use super::feed::{Feed, Outlet, Pulled, bye};
 use crate::app::App;
 use crate::hub::Goodbye;
 use crate::limits;
 use crate::log::Frame;
-use crate::socket::{self, Conversation, Farewell, Silence};
+use crate::socket::{self, Conversation, Farewell, Silence, Socket};
 
 /// How a connection came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(super) struct Chatting {
 impl Conversation for Chatting {
     const MESSAGE_BYTES: usize = bounds::COMMAND_BYTES;
 
-    async fn hold<S>(self, socket: WebSocketStream<S>)
+    async fn hold<S>(self, socket: Socket<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
@@ -89,138 +89,145 @@ impl Conversation for Chatting {
 
 impl Chatting {
     /// To the socket's end. A simulated socket need not be `Send`.
-    pub(super) async fn talk<S>(self, socket: WebSocketStream<S>)
+    pub(super) async fn talk<S>(self, mut socket: Socket<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Self { feed, opening, app, caller } = self;
-        let (sink, stream) = socket.split();
-        let mut halves = (sink, stream);
-        let ending = {
-            let (answers, waiting) = mpsc::channel(limits::ANSWERS_WAITING);
-            let session = Arc::clone(feed.session());
-            let writer = Writer { sink: &mut halves.0, feed, waiting, pending: opening };
+        let Self { mut feed, opening, app, caller } = self;
+        socket.put_all(&opening);
+        drop(opening);
+        let run = |text: Utf8Bytes| {
             let (app, caller) = (&app, &caller);
-            // On the heap while it runs, so that an idle connection does not hold room for it.
-            let run = |text: Utf8Bytes| {
-                Box::pin(async move {
-                    let outcome = command::run(&app.ops, caller, text.as_bytes()).await;
-                    if matches!(&outcome, Err(error) if error.code == ErrorCode::RateLimited) {
-                        app.metrics.rate_limited();
-                    }
-                    outcome
-                })
-            };
-            tokio::select! {
-                // First, and also while a write waits for the peer: from here on nothing is for them.
-                biased;
-                goodbye = session.ended() => Ending::goodbye(goodbye),
-                ending = read(&mut halves.1, run, answers) => ending,
-                ending = writer.run() => ending,
+            async move {
+                let outcome = command::run(&app.ops, caller, text.as_bytes()).await;
+                if matches!(&outcome, Err(error) if error.code == ErrorCode::RateLimited) {
+                    app.metrics.rate_limited();
+                }
+                outcome
             }
         };
-        if let Ok(socket) = halves.0.reunite(halves.1) {
-            socket::finish(socket, ending.farewell()).await;
-        }
+        let ending = converse(&mut socket, &mut feed, run).await;
+        // On the heap while it runs, so that a connection does not hold room for its end all its life.
+        Box::pin(socket::finish(socket, ending.farewell())).await;
     }
 }
 
-/// Reads commands, and has `run` carry them out, until the connection ends.
-async fn read<T, F>(stream: &mut T, run: impl Fn(Utf8Bytes) -> F, answers: mpsc::Sender<Arc<Frame>>) -> Ending
-where
-    T: Stream<Item = Result<Message, SocketError>> + Unpin,
-    F: Future<Output = Result<Ack, CommandError>>,
-{
-    let mut bad_in_a_row = 0;
-    loop {
-        let text = match socket::hear(stream, Chatting::MESSAGE_BYTES).await {
-            Ok(Message::Text(text)) => text,
-            Ok(_) => {
-                let detail = "binary message: this protocol is JSON text";
-                return Ending::broken(ByeReason::Unsupported, close::UNSUPPORTED_DATA, detail, true);
-            }
-            Err(silence) => return Ending::after(silence),
-        };
-        let outcome = run(text).await;
-        bad_in_a_row = match &outcome {
-            Err(error) if error.code.is_malformed() => bad_in_a_row + 1,
-            _ => 0,
-        };
-        let frame = Frame::server(&command::answer(outcome));
-        if answers.send(frame).await.is_err() {
-            return Ending::Gone;
-        }
-        if bad_in_a_row >= limits::BAD_COMMANDS_IN_A_ROW {
-            let detail = "too many bad commands in a row";
-            return Ending::broken(ByeReason::BadCommandStream, close::BAD_COMMAND_STREAM, detail, true);
-        }
+impl<S: AsyncRead + AsyncWrite + Unpin> Outlet for Socket<S> {
+    fn put(&mut self, frame: &Arc<Frame>) {
+        self.queue(frame.message.clone());
     }
 }
 
-/// What goes out: the feed, and answers to commands.
-struct Writer<'s, S> {
-    sink: &'s mut SplitSink<WebSocketStream<S>, Message>,
-    feed: Feed,
-    waiting: mpsc::Receiver<Arc<Frame>>,
-    pending: Vec<Arc<Frame>>,
+/// What there is to do next.
+enum Next {
+    /// Something may be new, and there is room for it.
+    Pull,
+    /// Nothing any more.
+    End(Ending),
 }
 
-impl<S> Writer<'_, S>
+/// Delivers what is new and carries out commands, until the connection ends.
+async fn converse<S, F>(socket: &mut Socket<S>, feed: &mut Feed, run: impl Fn(Utf8Bytes) -> F) -> Ending
 where
     S: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = Result<Ack, CommandError>>,
 {
-    async fn run(mut self) -> Ending {
-        loop {
-            let pulled = match self.feed.pull(&mut self.pending).await {
-                Ok(pulled) => pulled,
+    let mut commands = Commands::new(run);
+    let mut woken = true;
+    loop {
+        let next = poll_fn(|cx| {
+            // First, and also while the peer takes nothing: after a goodbye nothing is for them.
+            while feed.session().poll_woken(cx).is_ready() {
+                woken = true;
+            }
+            if let Some(goodbye) = feed.goodbye() {
+                return Poll::Ready(Next::End(Ending::goodbye(goodbye)));
+            }
+            match commands.poll_carry_out(socket, cx, Socket::put) {
+                Poll::Ready(ending) => Poll::Ready(Next::End(ending)),
+                Poll::Pending if woken && !socket.waits() => Poll::Ready(Next::Pull),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        match next.await {
+            Next::Pull => match feed.pull(socket).await {
+                Ok(pulled) => woken = pulled == Pulled::More,
                 Err(error) => return Ending::goodbye(super::unreadable(&error)),
-            };
-            while self.pending.len() < limits::FLUSH_FRAMES
-                && let Ok(answer) = self.waiting.try_recv()
+            },
+            Next::End(ending) => return ending,
+        }
+    }
+}
+
+/// Commands of one peer, carried out one after the other.
+struct Commands<R, F> {
+    run: R,
+    /// On the heap while it runs, so that an idle connection does not hold room for it.
+    under_way: Option<Pin<Box<F>>>,
+    /// Answers that the peer may not have taken.
+    unread: usize,
+    bad_in_a_row: u32,
+}
+
+impl<R, F> Commands<R, F>
+where
+    R: Fn(Utf8Bytes) -> F,
+    F: Future<Output = Result<Ack, CommandError>>,
+{
+    const fn new(run: R) -> Self {
+        Self { run, under_way: None, unread: 0, bad_in_a_row: 0 }
+    }
+
+    /// Says what waits, hears commands and answers them, as far as that goes now. Ready: with the end.
+    fn poll_carry_out<S>(
+        &mut self,
+        socket: &mut Socket<S>,
+        cx: &mut Context<'_>,
+        mut answer: impl FnMut(&mut Socket<S>, &Arc<Frame>),
+    ) -> Poll<Ending>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        loop {
+            if let Some(under_way) = &mut self.under_way
+                && let Poll::Ready(outcome) = under_way.as_mut().poll(cx)
             {
-                self.pending.push(answer);
+                self.under_way = None;
+                let is_malformed = matches!(&outcome, Err(error) if error.code.is_malformed());
+                self.bad_in_a_row = if is_malformed { self.bad_in_a_row + 1 } else { 0 };
+                self.unread += 1;
+                answer(socket, &Frame::server(&command::answer(outcome)));
             }
-            if self.write().await.is_err() {
-                return Ending::Gone;
+            match socket.poll_send(cx) {
+                Poll::Ready(Ok(())) => self.unread = 0,
+                Poll::Ready(Err(_)) => return Poll::Ready(Ending::Gone),
+                Poll::Pending => {}
             }
-            if pulled == Pulled::All && self.wait().await.is_none() {
-                return Ending::Gone;
+            if self.bad_in_a_row >= limits::BAD_COMMANDS_IN_A_ROW {
+                let detail = "too many bad commands in a row";
+                let (reason, code) = (ByeReason::BadCommandStream, close::BAD_COMMAND_STREAM);
+                return Poll::Ready(Ending::broken(reason, code, detail, true));
+            }
+            if self.under_way.is_some() || self.unread >= limits::ANSWERS_WAITING {
+                return Poll::Pending;
+            }
+            match socket.poll_hear(cx) {
+                Poll::Ready(Ok(Message::Text(text))) => self.under_way = Some(Box::pin((self.run)(text))),
+                Poll::Ready(Ok(_)) => {
+                    let detail = "binary message: this protocol is JSON text";
+                    let (reason, code) = (ByeReason::Unsupported, close::UNSUPPORTED_DATA);
+                    return Poll::Ready(Ending::broken(reason, code, detail, true));
+                }
+                Poll::Ready(Err(silence)) => return Poll::Ready(Ending::after(silence)),
+                Poll::Pending => return Poll::Pending,
             }
         }
-    }
-
-    /// Everything that is pending, with one flush.
-    async fn write(&mut self) -> Result<(), SocketError> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        for frame in self.pending.drain(..) {
-            self.sink.feed(Message::Text(frame.json.clone())).await?;
-        }
-        self.sink.flush().await
-    }
-
-    /// Until there is something to do. `None`: nobody reads commands any more.
-    async fn wait(&mut self) -> Option<()> {
-        let heartbeat = self.feed.next_heartbeat();
-        tokio::select! {
-            // In a fixed order, so that a run can be repeated: what follows a wake-up is pulled and
-            // written together with the answers.
-            biased;
-            () = self.feed.woken() => {}
-            answer = self.waiting.recv() => self.pending.push(answer?),
-            () = tokio::time::sleep_until(heartbeat) => self.pending.push(self.feed.heartbeat()),
-        }
-        Some(())
     }
 }
 
 /// Reads `socket` as `/chat` does, with commands that are understood and never carried out. Returns
-/// the close code, if it is us who close.
-pub(crate) async fn rehearse<S>(
-    mut socket: WebSocketStream<S>,
-    answers: mpsc::Sender<Arc<Frame>>,
-) -> Option<u16>
+/// the close code, if it is us who close, and the answers as JSON.
+pub(crate) async fn rehearse<S>(mut socket: Socket<S>) -> (Option<u16>, Vec<String>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -228,8 +235,15 @@ where
         let understood = Request::parse(json.as_bytes());
         std::future::ready(understood.map(|request| Ack { id: request.id, seq: None, message: None }))
     };
-    let farewell = read(&mut socket, run, answers).await.farewell();
+    let (mut commands, mut answers) = (Commands::new(run), Vec::new());
+    let ending = poll_fn(|cx| {
+        commands.poll_carry_out(&mut socket, cx, |socket, answer| {
+            answers.push(answer.json.to_string());
+            socket.put(answer);
+        })
+    });
+    let farewell = ending.await.farewell();
     let code = farewell.as_ref().map(|farewell| farewell.code);
     socket::finish(socket, farewell).await;
-    code
+    (code, answers)
 }

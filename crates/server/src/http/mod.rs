@@ -32,8 +32,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use crate::chat;
 
-/// All routes. A layer sees requests before those that stand above it.
+/// All routes, ready to answer.
 pub(crate) fn router(app: App) -> Router {
+    layered(routes(), app)
+}
+
+/// Everything but `/chat`. Made once by whoever needs it often: it writes its own description.
+pub(crate) fn routes() -> Router<App> {
     let (api, _) = rest::routes().split_for_parts();
     Router::new()
         .merge(api)
@@ -42,6 +47,11 @@ pub(crate) fn router(app: App) -> Router {
         .merge(health::routes())
         .fallback(layers::nowhere)
         .method_not_allowed_fallback(layers::wrong_method)
+}
+
+/// With `/chat` and the layers. A layer sees requests before those that stand above it.
+pub(crate) fn layered(routes: Router<App>, app: App) -> Router {
+    routes
         .layer(layers::compression())
         .layer(from_fn_with_state(app.clone(), layers::own_site))
         .layer(from_fn(layers::in_time))

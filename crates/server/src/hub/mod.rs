@@ -5,9 +5,12 @@
 //! itself from the [`Ring`]. A wake-up says only that there may be something.
 //!
 //! Locks are held for an instant and never across an `await`. Order, where two are held: `State`,
-//! then a viewer's rooms.
+//! then a viewer's rooms; `Everybody` before `State`.
 
 mod ephemeral;
+mod everybody;
+mod heartbeat;
+mod ids;
 mod presence;
 mod roster;
 mod session;
@@ -16,14 +19,15 @@ mod viewer;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand::RngExt as _;
 use switchback_core::wire::node::Standing;
 use switchback_core::wire::{ByeReason, PresenceChange, PresenceState, ServerFrame, Transport};
-use switchback_core::{Epoch, RoomId, Seq, SessionId, UserId};
+use switchback_core::{Cursor, Epoch, RoomId, Seq, SessionId, UserId};
 use switchback_storage::{Audience, Credential, Error, Membership, Store};
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 pub(crate) use session::{Goodbye, Session};
@@ -33,6 +37,9 @@ pub(crate) use viewer::Viewer;
 use crate::limits;
 use crate::log::{Entry, Frame, Ring};
 use ephemeral::{Ephemeral, Passing};
+use everybody::Everybody;
+use heartbeat::Wheel;
+use ids::{IdMap, IdSet};
 use presence::{Devices, Level};
 use roster::Roster;
 
@@ -42,17 +49,21 @@ pub(crate) struct Hub {
     store: Store,
     ring: Ring,
     ephemeral: Ephemeral,
+    everybody: Everybody,
     state: Mutex<State>,
     /// The ring's head, for those who wait for it.
     visible: watch::Sender<Seq>,
     /// There may be something new in the database.
     look: Notify,
+    /// The newest heartbeat, by the position that it tells: most connections stand at the same.
+    heartbeat: Mutex<Option<(Seq, Arc<Frame>)>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    people: HashMap<UserId, Person>,
-    rooms: HashMap<RoomId, HashSet<UserId>>,
+    people: IdMap<UserId, Person>,
+    rooms: IdMap<RoomId, IdSet<UserId>>,
+    wheel: Wheel,
     roster: Roster,
     /// The bus is away.
     deaf: bool,
@@ -83,12 +94,41 @@ impl From<Error> for NotConnected {
 }
 
 impl Hub {
+    /// A hub that goes on after this store's log, and has the log's end in memory: after a restart
+    /// everybody comes back to it at once.
+    pub(crate) async fn open(store: Store, ring_events: usize) -> Result<Self, Error> {
+        let head = store.head().await?;
+        let known = u64::try_from(limits::RING_EVENTS_AT_START.min(ring_events)).unwrap_or(u64::MAX);
+        let hub = Self::new(store, head.saturating_sub(known), ring_events);
+        if let Err(error) = hub.remember(head).await {
+            // Whoever needs these events reads them for themselves, or learns what is wrong.
+            tracing::warn!(%error, "the end of the log cannot be read; starting without it");
+            return Ok(Self::new(hub.store, head, ring_events));
+        }
+        Ok(hub)
+    }
+
+    /// Reads on up to `head`, which nobody waits for yet.
+    async fn remember(&self, head: Seq) -> Result<(), Error> {
+        while self.ring.head() < head {
+            let page = self.store.events_after(self.ring.head(), limits::LOG_PAGE_EVENTS).await?;
+            if page.events.is_empty() {
+                return Err(Error::Unavailable("the log is shorter than it was".to_owned()));
+            }
+            let epoch = self.epoch();
+            self.ring.push(page.events.into_iter().map(|event| Arc::new(Entry::new(event, epoch))));
+        }
+        self.visible.send_replace(self.ring.head());
+        Ok(())
+    }
+
     /// A hub that goes on after `head` of this store's log.
     pub(crate) fn new(store: Store, head: Seq, ring_events: usize) -> Self {
         let ring = Ring::new(head, ring_events, limits::RING_BYTES);
         let ephemeral = Ephemeral::new(rand::rng().random(), now());
         let (visible, look) = (watch::Sender::new(head), Notify::new());
-        Self { store, ring, ephemeral, state: Mutex::default(), visible, look }
+        let (everybody, state, heartbeat) = (Everybody::default(), Mutex::default(), Mutex::default());
+        Self { store, ring, ephemeral, everybody, state, visible, look, heartbeat }
     }
 
     /// Recent events.
@@ -119,31 +159,27 @@ impl Hub {
         let session = self.register(user, credential, transport).map_err(NotConnected::Refused)?;
         // Dropped on every way out from here.
         let registration = Registration { hub: Arc::clone(self), session };
-        let viewer = &registration.session.viewer;
-        #[cfg(feature = "simulation")]
-        if let Some((as_of, memberships)) = early {
-            viewer.loaded.get_or_init(|| async { self.install(viewer, as_of, &memberships) }).await;
-        }
-        viewer.loaded.get_or_try_init(|| self.load(viewer)).await?;
-        if !self.store.credentials(user).await?.contains(&credential) {
+        let Some((as_of, memberships)) = self.store.entering(user, credential).await? else {
             return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut)));
-        }
-        self.caught_up().await?;
+        };
+        #[cfg(feature = "simulation")]
+        let (as_of, memberships) = early.unwrap_or((as_of, memberships));
+        self.install(&registration.session.viewer, as_of, &memberships);
+        self.caught_up(as_of).await;
         Ok(registration)
     }
 
-    /// Until what any node has acknowledged is visible here: who connects after an answer finds it.
-    async fn caught_up(&self) -> Result<(), Error> {
-        let acknowledged = self.store.acknowledged().await?;
-        if self.ring.head() >= acknowledged {
-            return Ok(());
+    /// Until everything up to `head` is visible here: who connects after an answer, by whatever node,
+    /// finds what it was about.
+    async fn caught_up(&self, head: Seq) {
+        if self.ring.head() >= head {
+            return;
         }
         self.look();
-        let visible = async { self.visible.subscribe().wait_for(|head| *head >= acknowledged).await.is_ok() };
+        let visible = async { self.visible.subscribe().wait_for(|visible| *visible >= head).await.is_ok() };
         if tokio::time::timeout(limits::HEAD_POLL, visible).await.is_err() {
             tracing::warn!("the log cannot be followed right now: a connection starts behind it");
         }
-        Ok(())
     }
 
     fn register(
@@ -165,12 +201,14 @@ impl Hub {
             return Err(Goodbye::forever(ByeReason::TooManyConnections));
         }
         let id = SessionId::from_uuid(Uuid::now_v7());
-        let session = Arc::new(Session::new(id, credential, transport, Arc::clone(&person.viewer)));
+        let beat = rand::rng().random_range(0..heartbeat::slots());
+        let session = Arc::new(Session::new(id, credential, transport, Arc::clone(&person.viewer), beat));
         person.sessions.push(Arc::clone(&session));
         person.devices.connected(credential);
         let level = person.devices.standing();
         state.roster.set_own(user, level);
         state.connections += 1;
+        state.wheel.add(&session);
         Ok(session)
     }
 
@@ -183,6 +221,7 @@ impl Hub {
             state.roster.set_own(session.viewer.user, level);
             state.connections = state.connections.saturating_sub(1);
         }
+        state.wheel.remove(session);
     }
 
     /// Reads what a person may see, and indexes them by their rooms.
@@ -208,6 +247,24 @@ impl Hub {
         self.state().roster.present()
     }
 
+    /// The same as frames for `user`, who comes now, and the position among the ephemeral frames at
+    /// which it was so: what is told after it brings its reader up to date.
+    pub(crate) fn presence_frames(&self, user: UserId) -> (u64, Vec<Arc<Frame>>) {
+        let mut since = Vec::new();
+        let (position, mut frames) = self.everybody.frames(|known| {
+            let roster = &mut self.state().roster;
+            since = roster.since_shown(user, limits::PRESENCE_SINCE);
+            let edition = roster.edition();
+            let changes = (known != Some(edition)).then(|| (edition, roster.shown()));
+            // Changes are told under the same lock: none lies between the list and the position.
+            (self.ephemeral.head(), changes)
+        });
+        if !since.is_empty() || frames.is_empty() {
+            frames.extend(everybody::encoded(&since, frames.is_empty()));
+        }
+        (position, frames)
+    }
+
     /// Live connections now, by transport.
     pub(crate) fn connections(&self) -> HashMap<Transport, usize> {
         let mut count = HashMap::new();
@@ -215,6 +272,29 @@ impl Hub {
             *count.entry(session.transport).or_default() += 1;
         }
         count
+    }
+
+    /// Wakes connections for their heartbeats, one round after the other.
+    pub(crate) async fn beat(&self) {
+        let mut tick = tokio::time::interval(limits::HEARTBEAT_TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.state().wheel.turn().iter().for_each(|session| session.beat());
+        }
+    }
+
+    /// The heartbeat for who stands at this position; encoded once for all who do.
+    pub(crate) fn heartbeat(&self, cursor: Cursor) -> Arc<Frame> {
+        let mut newest = self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*newest {
+            Some((seq, frame)) if *seq == cursor.seq => Arc::clone(frame),
+            _ => {
+                let frame = Frame::server(&ServerFrame::Heartbeat { cursor });
+                *newest = Some((cursor.seq, Arc::clone(&frame)));
+                frame
+            }
+        }
     }
 
     /// Position of the newest ephemeral frame.
@@ -361,8 +441,7 @@ impl Hub {
         let news = state.sweep(Instant::now());
         let changes = state.roster.news();
         if !changes.is_empty() {
-            for changes in changes.chunks(limits::PRESENCE_CHANGES) {
-                let frame = Frame::server(&ServerFrame::Presence { full: false, changes: changes.to_vec() });
+            for frame in everybody::encoded(&changes, false) {
                 self.ephemeral.push(Passing { room: None, from: None, frame }, now());
             }
             state.wake(Audience::Everyone);

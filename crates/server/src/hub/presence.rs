@@ -1,10 +1,11 @@
 //! How one person is, from how their devices are. Pure: the hub holds it and tells the time.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchback_core::wire::PresenceState;
 use switchback_storage::Credential;
+use tokio::time::Instant;
 
 /// One person's devices (a device is a credential: a browser shares one among its tabs).
 #[derive(Debug, Default)]

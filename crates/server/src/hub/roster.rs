@@ -5,10 +5,11 @@
 //! was lost on the way is made good, and what a dead node said wears off.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchback_core::UserId;
 use switchback_core::wire::{PresenceChange, PresenceState};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::presence::Level;
@@ -23,6 +24,10 @@ pub(super) struct Roster {
     stirred: HashSet<UserId>,
     /// What everybody was last told of those who are not offline.
     shown: HashMap<UserId, PresenceState>,
+    /// Counts the changes of `shown`.
+    edition: u64,
+    /// Of those who are stirred, whose state some were told already.
+    given_away: HashSet<UserId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,9 +100,34 @@ impl Roster {
         users.map(|user| PresenceChange { user: *user, state: self.state(*user) }).collect()
     }
 
+    /// Everybody who is not offline, as all were last told.
+    pub(super) fn shown(&self) -> Vec<PresenceChange> {
+        self.shown.iter().map(|(user, state)| PresenceChange { user: *user, state: *state }).collect()
+    }
+
+    /// What has changed since, for `user` who comes now; of more than `most` changes, their own alone.
+    /// What is given away here is told to all the next time, whatever it is then: who was given a state
+    /// that did not last would otherwise keep it.
+    pub(super) fn since_shown(&mut self, user: UserId, most: usize) -> Vec<PresenceChange> {
+        let stirred: Vec<UserId> = if self.stirred.len() <= most {
+            self.stirred.iter().copied().collect()
+        } else {
+            self.stirred.get(&user).copied().into_iter().collect()
+        };
+        let now = stirred.into_iter().map(|user| PresenceChange { user, state: self.state(user) });
+        let changes: Vec<_> = now.filter(|change| self.told(change.user) != change.state).collect();
+        self.given_away.extend(changes.iter().map(|change| change.user));
+        changes
+    }
+
+    /// Another number whenever [`Roster::shown`] is another list.
+    pub(super) const fn edition(&self) -> u64 {
+        self.edition
+    }
+
     /// What everybody must be told.
     pub(super) fn news(&mut self) -> Vec<PresenceChange> {
-        let stirred = std::mem::take(&mut self.stirred);
+        let (stirred, given_away) = (std::mem::take(&mut self.stirred), std::mem::take(&mut self.given_away));
         let mut changes = Vec::new();
         for user in stirred {
             let state = self.state(user);
@@ -105,11 +135,19 @@ impl Roster {
                 PresenceState::Offline => self.shown.remove(&user),
                 state => self.shown.insert(user, state),
             };
-            if before.unwrap_or(PresenceState::Offline) != state {
+            if before.unwrap_or(PresenceState::Offline) != state || given_away.contains(&user) {
                 changes.push(PresenceChange { user, state });
             }
         }
+        if !changes.is_empty() {
+            self.edition += 1;
+        }
         changes
+    }
+
+    /// What everybody was last told of somebody.
+    fn told(&self, user: UserId) -> PresenceState {
+        self.shown.get(&user).copied().unwrap_or(PresenceState::Offline)
     }
 
     fn state(&self, user: UserId) -> PresenceState {
@@ -153,7 +191,7 @@ mod tests {
         assert_eq!(told(&mut roster), [], "still online with the third");
         roster.hear(far, ada, Level::Offline, now);
         assert_eq!(told(&mut roster), [(ada, PresenceState::Offline)]);
-        assert!(roster.present().is_empty());
+        assert!(roster.shown().is_empty());
     }
 
     #[test]
@@ -162,6 +200,38 @@ mod tests {
         roster.set_own(user(1), Level::WasOnline);
         roster.hear(Uuid::nil(), user(1), Level::Away, now);
         assert_eq!(told(&mut roster), [(user(1), PresenceState::Away)]);
+    }
+
+    #[test]
+    fn who_was_given_what_did_not_last_hears_what_is_true() {
+        let (mut roster, ada, bob) = (Roster::default(), user(1), user(2));
+        roster.set_own(ada, Level::Online);
+        told(&mut roster);
+        let edition = roster.edition();
+        roster.set_own(ada, Level::Away);
+        assert_eq!(roster.shown(), [PresenceChange { user: ada, state: PresenceState::Online }]);
+        roster.set_own(ada, Level::Online);
+        assert_eq!(told(&mut roster), [], "nobody knows");
+        assert_eq!(roster.edition(), edition);
+        roster.set_own(ada, Level::Away);
+        let away = [PresenceChange { user: ada, state: PresenceState::Away }];
+        assert_eq!(roster.since_shown(bob, 8), away);
+        roster.set_own(ada, Level::Online);
+        assert_eq!(told(&mut roster), [(ada, PresenceState::Online)], "bob takes ada for away");
+        assert_eq!(roster.since_shown(bob, 8), []);
+        assert_eq!(told(&mut roster), [], "once is enough");
+    }
+
+    #[test]
+    fn of_many_changes_one_s_own_is_enough() {
+        let mut roster = Roster::default();
+        for number in 1..=3 {
+            roster.set_own(user(number), Level::Online);
+        }
+        assert_eq!(roster.since_shown(user(3), 3).len(), 3);
+        let own = PresenceChange { user: user(3), state: PresenceState::Online };
+        assert_eq!(roster.since_shown(user(3), 2), [own]);
+        assert_eq!(told(&mut roster).len(), 3);
     }
 
     #[test]
@@ -176,7 +246,7 @@ mod tests {
         assert_eq!(told(&mut roster), []);
         roster.sweep(start + GRACE, GRACE);
         assert_eq!(told(&mut roster), [(user(1), PresenceState::Offline)]);
-        assert_eq!(roster.present().len(), 1);
+        assert_eq!(roster.shown().len(), 1);
         roster.renew(start + GRACE * 3);
         roster.sweep(start + GRACE * 3, GRACE);
         assert_eq!(told(&mut roster), [], "nothing was to be heard meanwhile");

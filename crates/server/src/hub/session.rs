@@ -1,11 +1,13 @@
 //! One live connection, as the hub knows it: how to wake it, and whether it must end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
+use futures_util::task::AtomicWaker;
 use switchback_core::wire::{ByeReason, Transport};
 use switchback_core::{SessionId, close};
 use switchback_storage::Credential;
-use tokio::sync::Notify;
 
 use super::Viewer;
 
@@ -39,7 +41,7 @@ impl Goodbye {
     }
 }
 
-/// One live connection.
+/// One live connection. One task serves it, and waits here for something to do.
 #[derive(Debug)]
 pub(crate) struct Session {
     /// Names the connection, for logs and support.
@@ -50,9 +52,13 @@ pub(crate) struct Session {
     pub transport: Transport,
     /// Whose it is and what they may see.
     pub viewer: Arc<Viewer>,
-    wake: Notify,
+    /// When in each round of heartbeats it is its turn.
+    pub(super) beat: usize,
+    beat_due: AtomicBool,
     goodbye: OnceLock<Goodbye>,
-    ended: Notify,
+    /// There may be something new.
+    rung: AtomicBool,
+    waiting: AtomicWaker,
 }
 
 impl Session {
@@ -61,46 +67,52 @@ impl Session {
         credential: Credential,
         transport: Transport,
         viewer: Arc<Viewer>,
+        beat: usize,
     ) -> Self {
-        Self {
-            id,
-            credential,
-            transport,
-            viewer,
-            wake: Notify::new(),
-            goodbye: OnceLock::new(),
-            ended: Notify::new(),
-        }
+        let (goodbye, waiting) = (OnceLock::new(), AtomicWaker::new());
+        let (beat_due, rung) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { id, credential, transport, viewer, beat, beat_due, goodbye, rung, waiting }
     }
 
     /// There may be something new. Never lost: a wake-up before the wait ends the wait at once.
+    /// Who was woken and has not looked yet is not woken again.
     pub(crate) fn wake(&self) {
-        self.wake.notify_one();
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            self.waiting.wake();
+        }
     }
 
-    /// Waits for the next wake-up.
-    pub(crate) async fn woken(&self) {
-        self.wake.notified().await;
+    /// Waits for the next wake-up. For the connection's own task alone.
+    pub(crate) fn poll_woken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_rung() {
+            return Poll::Ready(());
+        }
+        self.waiting.register(cx.waker());
+        // It may have rung between the look and the registration.
+        if self.has_rung() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn has_rung(&self) -> bool {
+        // Most looks find nothing, and a look that only reads leaves the memory shared.
+        self.rung.load(Ordering::Acquire) && self.rung.swap(false, Ordering::AcqRel)
+    }
+
+    /// It is time for a heartbeat.
+    pub(super) fn beat(&self) {
+        self.beat_due.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Whether it is time for a heartbeat; asked once, answered once.
+    pub(crate) fn takes_beat(&self) -> bool {
+        self.beat_due.load(Ordering::Relaxed) && self.beat_due.swap(false, Ordering::Relaxed)
     }
 
     /// Ends the connection; the first reason stays.
     pub(crate) fn end(&self, goodbye: Goodbye) {
         // A second reason is dropped on purpose.
         self.goodbye.get_or_init(|| goodbye);
-        self.ended.notify_waiters();
         self.wake();
-    }
-
-    /// Waits until the connection must end.
-    pub(crate) async fn ended(&self) -> Goodbye {
-        loop {
-            // Made before the look, so that an end in between is not missed.
-            let ended = self.ended.notified();
-            if let Some(goodbye) = self.goodbye() {
-                return goodbye;
-            }
-            ended.await;
-        }
     }
 
     /// Why it must end, if it must.

@@ -5,7 +5,7 @@
 //! and once a second in any case. What another node's doorbell brings along is taken as it is if it
 //! goes on where memory ends; if not, the database fills the gap.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use switchback_core::wire::node::Standing;
@@ -78,7 +78,7 @@ impl Tail {
                 _ = poll.tick() => self.catch_up().await,
                 () = self.hub.look.notified() => self.catch_up().await,
                 rung = doorbell.changed() => match rung {
-                    Ok(()) => self.catch_up().await,
+                    Ok(()) => self.committed().await,
                     // The store is closed: nothing comes any more.
                     Err(_) => return,
                 },
@@ -115,6 +115,19 @@ impl Tail {
         Ok(())
     }
 
+    /// Takes what this process has just committed, or reads it.
+    async fn committed(&mut self) -> Result<(), Error> {
+        let head = self.hub.ring.head();
+        let mut fresh = self.hub.store.take_fresh();
+        fresh.retain(|logged| logged.event.seq > head);
+        let goes_on = fresh.iter().map(|logged| logged.event.seq).eq((head + 1..).take(fresh.len()));
+        if !fresh.is_empty() && goes_on {
+            self.take(fresh).await?;
+        }
+        let written = *self.hub.store.doorbell().borrow();
+        if self.hub.ring.head() < written { self.catch_up().await } else { Ok(()) }
+    }
+
     /// Reads to the end of the log.
     async fn catch_up(&mut self) -> Result<(), Error> {
         loop {
@@ -132,7 +145,8 @@ impl Tail {
     async fn take(&mut self, events: Vec<LoggedEvent>) -> Result<(), Error> {
         let epoch = self.hub.epoch();
         let entries: Vec<_> = events.into_iter().map(|event| Arc::new(Entry::new(event, epoch))).collect();
-        let changed: HashSet<UserId> = entries.iter().filter_map(|entry| entry.member).collect();
+        // In order, so that a run can be repeated.
+        let changed: BTreeSet<UserId> = entries.iter().filter_map(|entry| entry.member).collect();
         for user in changed {
             let person = self.hub.state().people.get(&user).map(|person| Arc::clone(&person.viewer));
             if let Some(viewer) = person {

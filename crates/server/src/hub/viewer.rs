@@ -1,13 +1,12 @@
 //! One person with live connections: what they may see, as of the newest event in memory.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use switchback_core::{RoomId, Seq, UserId};
 use switchback_storage::{Audience, Membership};
-use tokio::sync::OnceCell;
 
 use super::ephemeral::Passing;
+use super::ids::IdMap;
 use crate::log::{Entry, Frame};
 
 /// Shared by all connections of one person. Who may see an event is decided here, when it is
@@ -17,21 +16,19 @@ pub(crate) struct Viewer {
     /// Who.
     pub user: UserId,
     rooms: RwLock<Rooms>,
-    /// Filled by the first connection; the others wait for it.
-    pub(super) loaded: OnceCell<()>,
 }
 
 #[derive(Debug, Default)]
 struct Rooms {
     /// Room and the first event of it that they may see.
-    joined: HashMap<RoomId, Seq>,
+    joined: IdMap<RoomId, Seq>,
     /// The log's position at which `joined` was read.
     as_of: Seq,
 }
 
 impl Viewer {
     pub(super) fn new(user: UserId) -> Self {
-        Self { user, rooms: RwLock::default(), loaded: OnceCell::new() }
+        Self { user, rooms: RwLock::default() }
     }
 
     /// Takes memberships read at `as_of`, unless newer ones are known. Returns what changed.
@@ -40,8 +37,7 @@ impl Viewer {
         if as_of < rooms.as_of {
             return MembershipChange::default();
         }
-        let joined: HashMap<_, _> =
-            memberships.iter().map(|member| (member.room, member.joined_seq)).collect();
+        let joined: IdMap<_, _> = memberships.iter().map(|member| (member.room, member.joined_seq)).collect();
         let added = joined.keys().filter(|room| !rooms.joined.contains_key(room)).copied().collect();
         let removed = rooms.joined.keys().filter(|room| !joined.contains_key(room)).copied().collect();
         *rooms = Rooms { joined, as_of };
@@ -57,19 +53,9 @@ impl Viewer {
         self.read().joined.contains_key(&room)
     }
 
-    /// What they get of an event; `None`: it is not for them.
-    pub(crate) fn frame<'e>(&self, entry: &'e Entry) -> Option<&'e Arc<Frame>> {
-        match entry.audience {
-            Audience::Everyone => Some(&entry.frame),
-            Audience::RoomAnd(room, user) if user == self.user => {
-                let veiled = entry.veiled.as_ref().filter(|_| !self.is_member(room));
-                Some(veiled.unwrap_or(&entry.frame))
-            }
-            Audience::Room(room) | Audience::RoomAnd(room, _) => {
-                self.sees(room, entry.seq).then_some(&entry.frame)
-            }
-            Audience::User(user) => (user == self.user).then_some(&entry.frame),
-        }
+    /// What they may see, held still for a moment.
+    pub(crate) fn sight(&self) -> Sight<'_> {
+        Sight { user: self.user, rooms: self.read() }
     }
 
     /// Whether an ephemeral frame is for them.
@@ -77,12 +63,39 @@ impl Viewer {
         passing.from != Some(self.user) && passing.room.is_none_or(|room| self.is_member(room))
     }
 
-    fn sees(&self, room: RoomId, seq: Seq) -> bool {
-        self.read().joined.get(&room).is_some_and(|joined_seq| *joined_seq <= seq)
+    fn read(&self) -> RwLockReadGuard<'_, Rooms> {
+        self.rooms.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What somebody may see, for one look at many events.
+pub(crate) struct Sight<'v> {
+    user: UserId,
+    rooms: RwLockReadGuard<'v, Rooms>,
+}
+
+impl Sight<'_> {
+    /// Whether they get something of the event at this position.
+    pub(crate) fn sees(&self, seq: Seq, audience: Audience) -> bool {
+        let is_in = |room| self.rooms.joined.get(&room).is_some_and(|joined_seq| *joined_seq <= seq);
+        match audience {
+            Audience::Everyone => true,
+            Audience::Room(room) => is_in(room),
+            Audience::RoomAnd(room, user) => user == self.user || is_in(room),
+            Audience::User(user) => user == self.user,
+        }
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Rooms> {
-        self.rooms.read().unwrap_or_else(PoisonError::into_inner)
+    /// What they get of an event that they see.
+    pub(crate) fn frame<'e>(&self, entry: &'e Entry) -> &'e Arc<Frame> {
+        match (&entry.veiled, entry.audience) {
+            (Some(veiled), Audience::RoomAnd(room, user))
+                if user == self.user && !self.rooms.joined.contains_key(&room) =>
+            {
+                veiled
+            }
+            _ => &entry.frame,
+        }
     }
 }
 

@@ -7,12 +7,16 @@ use serde::Serialize;
 use switchback_core::Cursor;
 use switchback_core::wire::{Event, ServerFrame};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 /// A frame in both its framings.
 #[derive(Debug)]
 pub(crate) struct Frame {
-    /// The JSON: a WebSocket message's payload.
+    /// The JSON; a part of `message`.
     pub json: Utf8Bytes,
+    /// A WebSocket message as it goes over the wire (RFC 6455 5.2).
+    pub message: Bytes,
     /// The same as a block of an event stream (WHATWG HTML 9.2.5): `id:` if it moves the cursor,
     /// `data:`, an empty line.
     pub block: Bytes,
@@ -45,13 +49,29 @@ impl Frame {
             String::from("{\"type\":\"unencodable\"}")
         });
         let block = block(&json, cursor);
-        Arc::new(Self { json: Utf8Bytes::from(json), block })
+        let message = message(Data::Text, json.as_bytes());
+        let payload = message.slice(message.len() - json.len()..);
+        // The same bytes that were a string a moment ago.
+        let json = Utf8Bytes::try_from(payload).unwrap_or_default();
+        Arc::new(Self { json, message, block })
     }
 
     /// Its weight in memory, in bytes.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.json.len() + self.block.len()
+        self.message.len() + self.block.len()
     }
+}
+
+/// A whole message in one frame, as a server sends it: final and not masked (RFC 6455 5.2).
+pub(crate) fn message(kind: Data, payload: &[u8]) -> Bytes {
+    let header = FrameHeader { opcode: OpCode::Data(kind), ..FrameHeader::default() };
+    let length = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+    let mut framed = BytesMut::with_capacity(header.len(length) + payload.len()).writer();
+    // Writing to memory does not fail.
+    drop(header.format(length, &mut framed));
+    let mut framed = framed.into_inner();
+    framed.put_slice(payload);
+    framed.freeze()
 }
 
 /// JSON has no line ends outside of strings and escapes those inside: one `data:` line is enough.
@@ -81,6 +101,16 @@ mod tests {
         let frame = Frame::server(&ServerFrame::Heartbeat { cursor });
         assert_eq!(frame.json.as_str(), r#"{"type":"heartbeat","cursor":"abc.7"}"#);
         assert_eq!(&frame.block[..], b"id: abc.7\ndata: {\"type\":\"heartbeat\",\"cursor\":\"abc.7\"}\n\n");
+    }
+
+    #[test]
+    fn a_message_is_one_final_unmasked_frame_of_any_length() {
+        assert_eq!(&message(Data::Text, b"hi")[..], b"\x81\x02hi");
+        assert_eq!(message(Data::Binary, &[7; 300])[..5], [0x82, 126, 1, 44, 7]);
+        assert_eq!(message(Data::Text, &vec![7; 70_000])[..11], [0x81, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70, 7]);
+        let frame = Frame::server(&ServerFrame::Heartbeat { cursor: "abc.7".parse().unwrap() });
+        assert_eq!(&frame.message[..2], [0x81, u8::try_from(frame.json.len()).unwrap()]);
+        assert_eq!(&frame.message[2..], frame.json.as_bytes());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use switchback_core::{MessageId, Seq};
+use switchback_storage::Audience;
 
 use super::Entry;
 
@@ -20,10 +21,19 @@ pub(crate) struct Ring {
 
 #[derive(Debug)]
 struct Inner {
-    /// The last is `head`. `None`: what it said is no longer true.
-    entries: VecDeque<Option<Arc<Entry>>>,
+    /// The last is `head`.
+    slots: VecDeque<Slot>,
     bytes: usize,
     head: Seq,
+}
+
+/// A place in the ring. For whom it is stands beside the entry: most of what a reader passes is for
+/// others, and is passed without a look at it.
+#[derive(Debug)]
+struct Slot {
+    audience: Audience,
+    /// `None`: what it said is no longer true.
+    entry: Option<Arc<Entry>>,
 }
 
 /// What lies after a cursor.
@@ -43,7 +53,7 @@ pub(crate) enum Read {
 impl Ring {
     /// An empty ring that goes on after `head`.
     pub(crate) fn new(head: Seq, most_events: usize, most_bytes: usize) -> Self {
-        let inner = Inner { entries: VecDeque::new(), bytes: 0, head };
+        let inner = Inner { slots: VecDeque::new(), bytes: 0, head };
         Self { inner: RwLock::new(inner), most_events: most_events.max(1), most_bytes }
     }
 
@@ -59,7 +69,7 @@ impl Ring {
             if entry.seq != inner.head + 1 {
                 // Not the next one: what is in memory would lie about what lies between. Readers
                 // then fall back to storage, which knows.
-                inner.entries.clear();
+                inner.slots.clear();
                 inner.bytes = 0;
             }
             if let Some(message) = entry.rewrites {
@@ -67,30 +77,36 @@ impl Ring {
             }
             inner.head = entry.seq;
             inner.bytes += size_bytes(&entry);
-            inner.entries.push_back(Some(entry));
-            while inner.entries.len() > self.most_events
-                || (inner.bytes > self.most_bytes && inner.entries.len() > 1)
+            inner.slots.push_back(Slot { audience: entry.audience, entry: Some(entry) });
+            while inner.slots.len() > self.most_events
+                || (inner.bytes > self.most_bytes && inner.slots.len() > 1)
             {
-                let Some(oldest) = inner.entries.pop_front() else { break };
-                inner.bytes -= oldest.as_deref().map_or(0, size_bytes);
+                let Some(oldest) = inner.slots.pop_front() else { break };
+                inner.bytes -= oldest.entry.as_deref().map_or(0, size_bytes);
             }
         }
     }
 
-    /// Shows the entries after a cursor in order until `take` returns `false`.
-    pub(crate) fn read(&self, after: Seq, mut take: impl FnMut(&Arc<Entry>) -> bool) -> Read {
+    /// Shows the entries after a cursor that `sees` lets through, in order, until `take` returns
+    /// `false`.
+    pub(crate) fn read(
+        &self,
+        after: Seq,
+        sees: impl Fn(Seq, Audience) -> bool,
+        mut take: impl FnMut(&Arc<Entry>) -> bool,
+    ) -> Read {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         if after >= inner.head {
             return Read::Through { seq: after, more: false };
         }
-        let kept = Seq::try_from(inner.entries.len()).unwrap_or(Seq::MAX);
+        let kept = Seq::try_from(inner.slots.len()).unwrap_or(Seq::MAX);
         let Some(skip) = (after + kept).checked_sub(inner.head) else { return Read::Fallen };
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let mut seq = after;
-        for entry in inner.entries.iter().skip(skip) {
-            let Some(entry) = entry else { break };
-            seq = entry.seq;
-            if !take(entry) {
+        for slot in inner.slots.range(skip..) {
+            let Some(entry) = &slot.entry else { break };
+            seq += 1;
+            if sees(seq, slot.audience) && !take(entry) {
                 break;
             }
         }
@@ -100,8 +116,8 @@ impl Ring {
 
 impl Inner {
     fn forget_text_of(&mut self, message: MessageId) {
-        for slot in &mut self.entries {
-            if let Some(entry) = slot.take_if(|entry| entry.texts.contains(&Some(message))) {
+        for slot in &mut self.slots {
+            if let Some(entry) = slot.entry.take_if(|entry| entry.texts.contains(&Some(message))) {
                 self.bytes -= size_bytes(&entry);
             }
         }
@@ -140,9 +156,13 @@ mod tests {
         Arc::new(Entry { seq, at: 0, audience, frame, veiled, member, account, deactivated, texts, rewrites })
     }
 
+    fn everybody(_: Seq, _: Audience) -> bool {
+        true
+    }
+
     fn seqs(ring: &Ring, after: Seq, most: usize) -> (Vec<Seq>, Read) {
         let mut seen = Vec::new();
-        let read = ring.read(after, |entry| {
+        let read = ring.read(after, everybody, |entry| {
             seen.push(entry.seq);
             seen.len() < most
         });
@@ -162,11 +182,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_for_others_is_passed() {
+        let ring = Ring::new(0, 100, 1 << 20);
+        ring.push((1..=4).map(entry));
+        let mut seen = Vec::new();
+        let read = ring.read(
+            0,
+            |seq, _| seq % 2 == 0,
+            |entry| {
+                seen.push(entry.seq);
+                true
+            },
+        );
+        assert_eq!((seen, read), (vec![2, 4], Read::Through { seq: 4, more: false }));
+    }
+
+    #[test]
     fn a_cursor_older_than_memory_has_fallen_out() {
         let ring = Ring::new(10, 3, 1 << 20);
-        assert_eq!(ring.read(9, |_| true), Read::Fallen);
+        assert_eq!(ring.read(9, everybody, |_| true), Read::Fallen);
         ring.push((11..=15).map(entry));
-        assert_eq!(ring.read(11, |_| true), Read::Fallen);
+        assert_eq!(ring.read(11, everybody, |_| true), Read::Fallen);
         assert_eq!(seqs(&ring, 12, 9).0, [13, 14, 15]);
     }
 
@@ -174,7 +210,7 @@ mod tests {
     fn bytes_are_bounded_but_the_newest_event_is_kept() {
         let ring = Ring::new(0, 100, 1);
         ring.push((1..=5).map(entry));
-        assert_eq!(ring.read(3, |_| true), Read::Fallen);
+        assert_eq!(ring.read(3, everybody, |_| true), Read::Fallen);
         assert_eq!(seqs(&ring, 4, 9).0, [5]);
     }
 
@@ -182,8 +218,8 @@ mod tests {
     fn a_gap_empties_the_memory_and_is_never_bridged() {
         let ring = Ring::new(0, 100, 1 << 20);
         ring.push([entry(1), entry(2), entry(5)]);
-        assert_eq!(ring.read(2, |_| true), Read::Fallen);
-        assert_eq!(ring.read(3, |_| true), Read::Fallen);
+        assert_eq!(ring.read(2, everybody, |_| true), Read::Fallen);
+        assert_eq!(ring.read(3, everybody, |_| true), Read::Fallen);
         assert_eq!(seqs(&ring, 4, 9).0, [5]);
     }
 
@@ -197,9 +233,9 @@ mod tests {
             about(4, [Some(message(2)), None], None),
         ]);
         ring.push([about(5, [Some(message(1)), None], Some(message(1)))]);
-        assert_eq!(ring.read(0, |_| true), Read::Fallen, "the message itself");
+        assert_eq!(ring.read(0, everybody, |_| true), Read::Fallen, "the message itself");
         assert_eq!(seqs(&ring, 1, 9), (vec![2], Read::Through { seq: 2, more: true }), "up to the next gap");
-        assert_eq!(ring.read(2, |_| true), Read::Fallen, "a quote of it");
+        assert_eq!(ring.read(2, everybody, |_| true), Read::Fallen, "a quote of it");
         assert_eq!(seqs(&ring, 3, 9), (vec![4, 5], Read::Through { seq: 5, more: false }));
     }
 }

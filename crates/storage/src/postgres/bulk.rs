@@ -4,7 +4,7 @@
 //! Only what simply goes through is done here. A post that was seen before, is refused, or comes
 //! twice in the group is left to the ordinary path, which is the one place that says why.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, Row as _};
@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::db::without_nul;
 use crate::postgres::in_time;
-use crate::tx::{Tx, new_id};
-use crate::write::messages::{digest, fresh, mentionable};
+use crate::tx::Tx;
+use crate::write::messages::{assemble, digest, mentionable};
 use crate::{Error, NewMessage, Posted, limits as storage};
 
 /// Posts what goes through; `None` stands for one that the ordinary path must look at. An error
@@ -26,7 +26,7 @@ pub(crate) async fn post(tx: &mut Tx, news: &[&NewMessage]) -> Result<Vec<Option
     let done = in_time(post_on(conn, news, first, at)).await;
     let posted = tx.conn.kept(done)?;
     if let Some(last) = posted.iter().flatten().map(|posted| posted.seq).max() {
-        tx.appended_through(last);
+        tx.appended_through(last, None);
     }
     Ok(posted)
 }
@@ -37,24 +37,16 @@ async fn post_on(
     first: Seq,
     at: Timestamp,
 ) -> Result<Vec<Option<Posted>>, sqlx::Error> {
-    let mut clear = clear(conn, news).await?;
-    let mut mentions = mentions(conn, news).await?;
-    let mut once = HashSet::new();
+    let clear = clear(conn, news).await?;
+    let mentions = mentions(conn, news).await?;
+    let posted = assemble(news, clear, mentions, first, at);
     let (mut statements, mut rows) = (Vec::new(), Rows::default());
-    let mut posted = Vec::with_capacity(news.len());
-    let mut seq = first;
-    for (index, new) in news.iter().enumerate() {
-        let quote = clear.remove(&index).filter(|_| once.insert((new.author, new.nonce)));
-        posted.push(quote.map(|quote| {
-            let id = MessageId::from_uuid(new_id());
-            let message = fresh(new, id, seq, at, quote, mentions.remove(&index).unwrap_or_default());
-            if !rows.has_room_for(&message) {
-                statements.push(std::mem::take(&mut rows));
-            }
-            rows.push(&message, digest(new));
-            seq += 1;
-            Posted { seq: message.seq, message, fresh: true }
-        }));
+    for (new, posted) in news.iter().zip(&posted) {
+        let Some(Posted { message, .. }) = posted else { continue };
+        if !rows.has_room_for(message) {
+            statements.push(std::mem::take(&mut rows));
+        }
+        rows.push(message, digest(new));
     }
     statements.push(rows);
     for rows in statements {

@@ -28,7 +28,7 @@ pub(crate) async fn mark_read(tx: &mut Tx, marks: &[ReadMark]) -> Result<Vec<Opt
         if let Some(slot) = seqs.get_mut(index) {
             *slot = Some(seq);
         }
-        tx.appended_through(seq);
+        tx.appended_through(seq, None);
     }
     Ok(seqs)
 }

@@ -2,13 +2,15 @@
 
 use switchback_core::wire::{Room, RoomKind, RoomView};
 use switchback_core::{RoomId, Seq, UserId};
+use uuid::Uuid;
 
 use crate::db::{Conn, Row, values};
+use crate::read::access::oldest_alive;
 use crate::read::hydrate;
 use crate::read::unread::{mentions_sql, no_end, unread_sql};
-use crate::store::head;
+use crate::turn;
 use crate::tx::found;
-use crate::{Error, Membership, RoomMembers, Store};
+use crate::{Credential, Error, Membership, RoomMembers, Store};
 
 /// The columns of [`room`], from `rooms r`.
 macro_rules! room_columns {
@@ -70,10 +72,46 @@ impl Store {
 
     /// The rooms this person is in, and as of which head.
     pub async fn memberships(&self, user: UserId) -> Result<(Seq, Vec<Membership>), Error> {
-        let mut conn = self.at_one_moment().await?;
-        let seq = head(&mut conn).await?;
-        Ok((seq, memberships(&mut conn, user).await?))
+        let sql = "SELECT h.seq, m.room_id, m.joined_seq FROM log_head h \
+                   LEFT JOIN memberships m ON m.user_id = $1 WHERE h.id = 1";
+        let rows = self.reader().await?.all(sql, values![user]).await?;
+        // By now the log may have gone on: whoever asks must be ready for that.
+        turn::answer().await;
+        found(as_of_head(&rows)?, "log")
     }
+
+    /// The same for who comes in; `None`: what lets them in does not count any more, or their account
+    /// is not active.
+    pub async fn entering(
+        &self,
+        user: UserId,
+        credential: Credential,
+    ) -> Result<Option<(Seq, Vec<Membership>)>, Error> {
+        let sql = "SELECT h.seq, m.room_id, m.joined_seq FROM log_head h \
+                   LEFT JOIN memberships m ON m.user_id = $1 WHERE h.id = 1 \
+                   AND EXISTS (SELECT 1 FROM users u WHERE u.id = $1 AND u.active) \
+                   AND (EXISTS (SELECT 1 FROM sessions s WHERE s.id = $2 AND s.user_id = $1 AND s.last_used_at > $3) \
+                   OR EXISTS (SELECT 1 FROM tokens t WHERE t.id = $4 AND t.user_id = $1))";
+        let (session, token) = match credential {
+            Credential::Session(session) => (Some(session.as_uuid()), None),
+            Credential::Token(token) => (None, Some(token.as_uuid())),
+        };
+        let rows = self.reader().await?.all(sql, values![user, session, oldest_alive(), token]).await?;
+        // As above.
+        turn::answer().await;
+        as_of_head(&rows)
+    }
+}
+
+/// Memberships, each beside the head; a row without a membership says that there is none.
+fn as_of_head(rows: &[Row]) -> Result<Option<(Seq, Vec<Membership>)>, Error> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let membership = |row: &Row| -> Result<_, Error> {
+        let Some(room) = row.get::<Option<Uuid>>("room_id")? else { return Ok(None) };
+        Ok(Some(Membership { room: RoomId::from_uuid(room), joined_seq: row.get("joined_seq")? }))
+    };
+    let memberships = rows.iter().filter_map(|row| membership(row).transpose()).collect::<Result<_, _>>()?;
+    Ok(Some((first.get("seq")?, memberships)))
 }
 
 /// The rooms this person is in: `general` first, then by name, direct ones last.

@@ -1,5 +1,7 @@
 //! Writing, editing, deleting, reacting, and marking as read.
 
+use std::collections::{HashMap, HashSet};
+
 use sha2::{Digest as _, Sha256};
 use switchback_core::wire::{Message, Quote, Timestamp};
 use switchback_core::{MessageBody, MessageId, RoomId, Seq, UserId, limits};
@@ -72,7 +74,7 @@ pub(crate) async fn post(tx: &mut Tx, new: &NewMessage) -> Result<Posted, Error>
 }
 
 /// The message that a post becomes.
-pub(crate) fn fresh(
+fn fresh(
     new: &NewMessage,
     id: MessageId,
     seq: Seq,
@@ -96,6 +98,27 @@ pub(crate) fn fresh(
         mentions_room: new.mentions_room,
         deleted: false,
     }
+}
+
+/// The messages that those posts (by their index) become that go through, numbered on from `first`. One
+/// that comes a second time among them does not.
+pub(crate) fn assemble(
+    news: &[&NewMessage],
+    mut clear: HashMap<usize, Option<Quote>>,
+    mut mentions: HashMap<usize, Vec<UserId>>,
+    first: Seq,
+    at: Timestamp,
+) -> Vec<Option<Posted>> {
+    let mut once = HashSet::new();
+    let mut seq = first;
+    let each = news.iter().enumerate().map(|(index, new)| {
+        let quote = clear.remove(&index).filter(|_| once.insert((new.author, new.nonce)))?;
+        let id = MessageId::from_uuid(new_id());
+        let message = fresh(new, id, seq, at, quote, mentions.remove(&index).unwrap_or_default());
+        seq += 1;
+        Some(Posted { seq: message.seq, message, fresh: true })
+    });
+    each.collect()
 }
 
 /// What makes two posts the same: where, in answer to what, and the text.

@@ -85,6 +85,55 @@ async fn the_same_post_from_many_places_at_once_is_written_once() {
     assert!(posted.iter().all(|other| other.seq == posted[0].seq && other.message == posted[0].message));
 }
 
+/// More than one statement takes, so that they are done in several, with some among them that must fail.
+#[tokio::test]
+async fn posts_that_are_done_together_are_what_they_would_be_one_by_one() {
+    const POSTS: usize = 700;
+    let team = Team::new().await;
+    let (ada, bob) = (team.owner("ada").await, team.user("bob").await);
+    let general = team.general(ada).await;
+    let rooms = [general, team.room(ada, RoomKind::Public, "other").await];
+    let secret = team.room(ada, RoomKind::Private, "secret").await;
+    let quoted = team.say(bob, general, "quoted").await;
+    let new = |number: usize| {
+        let mut new = message(ada, rooms[number % 2], &format!("{number}"));
+        match number % 10 {
+            // The one is in the same room, the other is not and is refused.
+            2 | 5 => new.reply_to = Some(quoted.id),
+            4 => new.mentions = vec![ada, bob, bob],
+            // A room that is not the author's.
+            6 => (new.author, new.room) = (bob, secret),
+            _ => {}
+        }
+        new
+    };
+    let posts = (0..POSTS).map(|number| team.store.post_message(new(number)));
+    let answers = futures_util::future::join_all(posts).await;
+    assert!(team.store.stats().largest_group > 500, "{:?}", team.store.stats());
+    let page = team.all_events(quoted.seq).await;
+    let logged: HashMap<_, _> = page.events.iter().map(|logged| (logged.event.seq, &logged.event)).collect();
+    let mut counted: HashMap<RoomId, u64> = HashMap::new();
+    for (number, answer) in answers.iter().enumerate() {
+        if [5, 6].contains(&(number % 10)) {
+            assert!(matches!(answer, Err(switchback_storage::Error::NotFound(_))), "{number}: {answer:?}");
+            continue;
+        }
+        let posted = answer.as_ref().unwrap();
+        let EventBody::MessagePosted { message } = &logged[&posted.seq].body else { panic!("{number}") };
+        assert_eq!((message, &*message.body), (&posted.message, &*number.to_string()));
+        assert_eq!(message.reply_to.as_ref().map(|quote| quote.id), (number % 10 == 2).then_some(quoted.id));
+        assert_eq!(message.mentions, if number % 10 == 4 { vec![bob] } else { vec![] });
+        let n = logged[&posted.seq].n.unwrap();
+        assert_eq!(counted.insert(message.room, n).unwrap_or_default().max(n), n, "in the order of asking");
+    }
+    let of_rooms = |room| page.events.iter().filter(move |logged| logged.event.room == Some(room));
+    for room in rooms {
+        let first = of_rooms(room).next().unwrap().event.n.unwrap();
+        let last = team.view(ada, room).await.n;
+        assert!(of_rooms(room).map(|logged| logged.event.n.unwrap()).eq(first..=last), "a gap in {room}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_snapshot_and_the_events_after_it_meet_exactly() {
     let team = std::sync::Arc::new(Team::new().await);

@@ -233,6 +233,8 @@ async fn a_snapshot_holds_ones_own_rooms_in_order_and_all_people() {
     assert!(matches!(team.store.snapshot(nobody()).await, Err(Error::NotFound("user"))));
     let (seq, memberships) = team.store.memberships(bob).await.unwrap();
     assert_eq!((seq, memberships.len()), (snapshot.seq, 4));
+    let (seq, memberships) = team.store.memberships(nobody()).await.unwrap();
+    assert_eq!((seq, memberships.len()), (snapshot.seq, 0), "whoever is in no room");
 }
 
 #[tokio::test]

@@ -1,0 +1,86 @@
+//! How the cost of a delivery grows: with the connections of one room, and with the rooms of a team. The
+//! rate is chosen so that every point has as many deliveries a second.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::fanout::TEXT_BYTES;
+use super::generator::Generator;
+use super::peers::{Kind, Way};
+use super::report::{Section, cell};
+use super::stats::{float, median};
+use super::window::{Audience, Pace, Window};
+use super::{Bench, fanout, plot};
+use crate::report::tell;
+
+/// Deliveries a second at every point.
+const DELIVERIES_PER_S: f64 = 20_000.0;
+/// Connections in one room.
+const SEATS: [usize; 3] = [100, 1_000, 10_000];
+/// Rooms of a team that has so many connections.
+const ROOMS: [usize; 4] = [1, 10, 100, 1_000];
+const TEAM: usize = 2_000;
+const QUIET: Duration = Duration::from_millis(700);
+const SETTLED: Duration = Duration::from_mins(1);
+
+pub(super) fn run(bench: &Bench) -> Result<Section> {
+    let mut section = Section::new("Growth: cost of a delivery, WebSocket".to_owned());
+    section.head = ["server", "connections", "rooms", "posts/s", "µs/delivery", "p99 ms", "whole"]
+        .map(str::to_owned)
+        .to_vec();
+    let kinds = [Kind::Yardstick, Kind::Product];
+    let sets = [
+        ("growth-connections", "connections in one room", SEATS.map(|seats| (seats, 1)).to_vec()),
+        ("growth-rooms", "rooms, 2,000 connections", ROOMS.map(|rooms| (TEAM, rooms)).to_vec()),
+    ];
+    for (name, across, places) in sets {
+        let mut curves = Vec::new();
+        for kind in kinds {
+            let mut points = Vec::new();
+            for &(seats, rooms) in &places {
+                tell(&format!("growth: {}, {seats} connections, {rooms} rooms", kind.name()));
+                let windows = measure(bench, kind, seats, rooms)?;
+                let us = median(windows.iter().map(Window::us_per_delivery));
+                let at = if rooms == 1 && name == "growth-connections" { seats } else { rooms };
+                points.push((float(at as u64), us));
+                section.rows.push(vec![
+                    kind.name().to_owned(),
+                    seats.to_string(),
+                    rooms.to_string(),
+                    cell(posts_per_s(seats, rooms), 1),
+                    cell(us, 2),
+                    cell(median(windows.iter().map(|window| window.tally.latencies.permille_ms(990))), 1),
+                    format!(
+                        "{}/{}",
+                        windows.iter().filter(|window| window.is_whole()).count(),
+                        windows.len()
+                    ),
+                ]);
+            }
+            curves.push((kind.name().to_owned(), points));
+        }
+        let title = format!("Server processor time per delivery, µs, by {across}");
+        section.plots.push((name.to_owned(), plot::curves(&title, across, &curves)));
+    }
+    Ok(section)
+}
+
+fn posts_per_s(seats: usize, rooms: usize) -> f64 {
+    DELIVERIES_PER_S / float((seats / rooms).max(1) as u64)
+}
+
+fn measure(bench: &Bench, kind: Kind, seats: usize, rooms: usize) -> Result<Vec<Window>> {
+    let dir = bench.fresh_dir()?;
+    let mut generator = Generator::new()?;
+    let peer = fanout::start(bench, kind, &dir, seats, rooms)?;
+    let mut audience = Audience::gather(&mut generator, &peer, Way::Websocket, seats, rooms)?;
+    generator.settle(QUIET, SETTLED)?;
+    let pace = Pace { posts_per_s: posts_per_s(seats, rooms), lasting: bench.window, text_bytes: TEXT_BYTES };
+    audience.window(&mut generator, &peer, Pace { lasting: bench.window / 4, ..pace })?;
+    let mut windows = Vec::new();
+    for _ in 0..bench.rounds.min(3) {
+        windows.push(audience.window(&mut generator, &peer, pace)?);
+    }
+    Ok(windows)
+}
