@@ -89,12 +89,25 @@ impl Schedule {
         if granted {
             database::grant();
         }
+        let mut asked = granted;
         let done = poll_fn(|root| {
             task.flag = Flag::new(false, root.waker());
             let waker = Waker::from(Arc::clone(&task.flag));
             let polled = task.work.as_mut().poll(&mut Context::from_waker(&waker));
             task.waits_for_turn = database::was_waiting();
+            asked |= database::under_way() > 0;
             if polled.is_pending() && database::under_way() > 0 {
+                return Poll::Pending;
+            }
+            // What comes from the database's threads may make a task wake itself while it takes the last
+            // of an answer, or not: when its sender was gone is the machine's choice. Looked after at
+            // once, it decides nothing.
+            if asked
+                && task.flag.woken.swap(false, Ordering::SeqCst)
+                && polled.is_pending()
+                && !task.waits_for_turn
+            {
+                root.waker().wake_by_ref();
                 return Poll::Pending;
             }
             Poll::Ready(polled.is_ready())
