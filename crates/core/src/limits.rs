@@ -48,8 +48,11 @@ pub const HISTORY_PAGE_DEFAULT: usize = 50;
 pub const BATCH_WAIT_MAX_S: u64 = 25;
 /// Wait of a batch request that does not say, in seconds.
 pub const BATCH_WAIT_DEFAULT_S: u64 = 20;
-/// Time between heartbeats, in milliseconds; a connection's first comes anywhere within it.
+/// Time between heartbeats, in milliseconds; a connection's first may come earlier by up to
+/// [`HEARTBEAT_SPREAD_PERCENT`].
 pub const HEARTBEAT_MS: u64 = 20_000;
+/// See [`HEARTBEAT_MS`].
+pub const HEARTBEAT_SPREAD_PERCENT: u64 = 10;
 
 /// How long a client waits for `hello` on WebSocket before it starts SSE beside it.
 pub const HELLO_WEBSOCKET_MS: u64 = 1_500;

@@ -123,7 +123,10 @@ impl Tx {
     /// Counts events that were appended in another way than by [`Tx::append`]; `told`: what they are.
     pub(crate) fn appended_through(&mut self, seq: Seq, told: Option<Vec<LoggedEvent>>) {
         self.seq = seq;
-        self.told = self.told.take().zip(told).map(|(before, told)| [before, told].concat());
+        self.told = self.told.take().zip(told).map(|(mut before, told)| {
+            before.extend(told);
+            before
+        });
     }
 
     /// All that was appended, as replay will say it, if that is known.

@@ -20,8 +20,8 @@ struct Told {
 }
 
 impl Everybody {
-    /// The frames of the list that counts now; none for an empty one. `now` is told which one is at hand, and says from which
-    /// position on it is true, and which one counts if it is another.
+    /// The frames of the list that counts now; none for an empty one. `now` is told which one is at
+    /// hand, and says from which position on it is true, and which one counts if it is another.
     pub(super) fn frames(
         &self,
         now: impl FnOnce(Option<u64>) -> (u64, Option<(u64, Vec<PresenceChange>)>),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use rand::RngExt as _;
 use switchback_core::limits as bounds;
 
 use super::Session;
@@ -22,12 +23,20 @@ impl Default for Wheel {
 }
 
 /// Ticks of one round.
-pub(super) fn slots() -> usize {
+fn slots() -> usize {
     let tick_ms = u64::try_from(limits::HEARTBEAT_TICK.as_millis()).unwrap_or(u64::MAX);
     usize::try_from(bounds::HEARTBEAT_MS / tick_ms).unwrap_or(1).max(1)
 }
 
 impl Wheel {
+    /// A slot for who comes now: its turn is a round away, less up to a tenth of one, so that
+    /// connections opened together do not beat together.
+    pub(super) fn slot(&self) -> usize {
+        let percent = usize::try_from(bounds::HEARTBEAT_SPREAD_PERCENT).unwrap_or_default();
+        let early = rand::rng().random_range(0..=self.slots.len() * percent / 100);
+        (self.hand + self.slots.len() - early) % self.slots.len()
+    }
+
     pub(super) fn add(&mut self, session: &Arc<Session>) {
         self.slots[session.beat].push(Arc::clone(session));
     }
@@ -61,6 +70,25 @@ mod tests {
         let credential = Credential::Token(TokenId::from_uuid(Uuid::nil()));
         let id = SessionId::from_uuid(Uuid::nil());
         Arc::new(Session::new(id, credential, Transport::Sse, viewer, beat))
+    }
+
+    #[test]
+    fn the_first_turn_is_nearly_a_round_away_and_the_next_ones_a_round() {
+        let mut wheel = Wheel::default();
+        for _ in 0..100 {
+            wheel.turn();
+            let session = session(wheel.slot());
+            wheel.add(&session);
+            let mut turns = Vec::new();
+            for tick in 1..=2 * slots() {
+                if !wheel.turn().is_empty() {
+                    turns.push(tick);
+                }
+            }
+            assert!(turns[0] * 10 >= slots() * 9 && turns[0] <= slots(), "{turns:?}");
+            assert_eq!(turns[1..], [turns[0] + slots()][..usize::from(turns[0] + slots() <= 2 * slots())]);
+            wheel.remove(&session);
+        }
     }
 
     #[test]

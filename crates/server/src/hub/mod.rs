@@ -192,6 +192,7 @@ impl Hub {
         if state.draining {
             return Err(going_away(state.connections));
         }
+        let beat = state.wheel.slot();
         let person = state.people.entry(user).or_insert_with(|| Person {
             viewer: Arc::new(Viewer::new(user)),
             sessions: Vec::new(),
@@ -201,14 +202,16 @@ impl Hub {
             return Err(Goodbye::forever(ByeReason::TooManyConnections));
         }
         let id = SessionId::from_uuid(Uuid::now_v7());
-        let beat = rand::rng().random_range(0..heartbeat::slots());
         let session = Arc::new(Session::new(id, credential, transport, Arc::clone(&person.viewer), beat));
         person.sessions.push(Arc::clone(&session));
         person.devices.connected(credential);
         let level = person.devices.standing();
         state.roster.set_own(user, level);
         state.connections += 1;
-        state.wheel.add(&session);
+        // A batch has an end of its own.
+        if transport != Transport::Batch {
+            state.wheel.add(&session);
+        }
         Ok(session)
     }
 

@@ -80,8 +80,8 @@ impl<S: AsyncWrite + Unpin> Line<S> {
     /// As much as the kernel takes at once.
     fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let stream = Pin::new(&mut self.stream);
-        let written = if let [message] = self.waiting.make_contiguous() {
-            ready!(stream.poll_write(cx, message))?
+        let written = if self.waiting.len() == 1 {
+            ready!(stream.poll_write(cx, &self.waiting[0]))?
         } else {
             let mut slices = [IoSlice::new(&[]); limits::SOCKET_WRITE_MESSAGES];
             let mut count = 0;

@@ -83,11 +83,11 @@ async fn an_ended_token_ends_its_connections_and_no_others() {
     assert!(
         server
             .store
-            .credentials(ada.id)
+            .alive(&[ada.id])
             .await
             .unwrap()
             .iter()
-            .all(|left| *left != Credential::Token(info.id))
+            .all(|(_, left)| *left != Credential::Token(info.id))
     );
 }
 

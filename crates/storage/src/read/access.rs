@@ -50,16 +50,6 @@ impl Store {
         self.reader().await?.all(sql, values![user]).await?.iter().map(token).collect()
     }
 
-    /// Every session and token of this person that still counts; none if they are deactivated.
-    pub async fn credentials(&self, user: UserId) -> Result<Vec<Credential>, Error> {
-        let sql = "SELECT c.id, c.is_token FROM (\
-                   SELECT id, user_id, FALSE AS is_token FROM sessions WHERE last_used_at > $2 \
-                   UNION ALL SELECT id, user_id, TRUE FROM tokens\
-                   ) c JOIN users u ON u.id = c.user_id WHERE u.id = $1 AND u.active";
-        let rows = self.reader().await?.all(sql, values![user, oldest_alive()]).await?;
-        rows.iter().map(credential).collect()
-    }
-
     /// Of these people, every session and token that still counts.
     pub async fn alive(&self, users: &[UserId]) -> Result<HashSet<(UserId, Credential)>, Error> {
         let sql = "SELECT c.id, c.is_token, c.user_id FROM (\
