@@ -11,6 +11,7 @@ import { until } from "./kit/wait.js";
 
 /** A page through the worst of them while others are loading theirs. */
 const LIVE_MS = 60_000;
+const LIVE = '[data-testid="connection-status"][data-phase="live"]';
 /** People who come at once; more would measure the machine, not the network. */
 const ARRIVING = 3;
 /** Large enough to show rooms and messages side by side, small enough to draw cheaply. */
@@ -90,7 +91,7 @@ class Visitor {
     const chat = new Chat(window);
     await window.context.addCookies([await signIn(behind, password)]);
     await chat.page.goto("/");
-    await chat.page.locator('[data-testid="connection-status"][data-phase="live"]').waitFor({ timeout: LIVE_MS });
+    await chat.page.locator(LIVE).waitFor({ timeout: LIVE_MS });
     await chat.open(behind.room);
     return new Visitor(chat, behind);
   }
@@ -119,8 +120,9 @@ class Visitor {
     this.transports.push(await this.#transport());
   }
 
+  /** The way it is live on; a network that cuts may have it between two connections just now. */
   async #transport() {
-    return (await this.chat.page.getByTestId("connection-status").getAttribute("data-transport")) ?? "none";
+    return (await this.chat.page.locator(LIVE).getAttribute("data-transport")) ?? "none";
   }
 
   /** @param {string} partner @param {number} count */

@@ -14,7 +14,7 @@ pub(crate) const PARTNER: &str = "ada";
 pub(crate) struct Record {
     /// From its start to its first `hello`.
     pub(crate) hello_ms: u64,
-    /// The way in at the end of each time of talking.
+    /// The way it was live on last, at the end of each time of talking and of all.
     pub(crate) transports: Vec<String>,
     /// What it posted and knows to be acknowledged.
     pub(crate) acked: Vec<String>,

@@ -58,8 +58,8 @@ impl RustClients {
 
 impl Clients for RustClients {
     async fn live(&mut self) {
-        let live = settles(|| self.talkers.iter().all(|talker| talker.is_live())).await;
-        let waiting: Vec<usize> = (0..self.talkers.len()).filter(|n| !self.talkers[*n].is_live()).collect();
+        let live = settles(|| self.talkers.iter().all(|talker| talker.had_hello())).await;
+        let waiting: Vec<usize> = (0..self.talkers.len()).filter(|n| !self.talkers[*n].had_hello()).collect();
         assert!(live, "no hello on the networks {waiting:?}");
     }
 

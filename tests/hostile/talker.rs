@@ -28,8 +28,15 @@ pub(crate) struct Talker {
 #[derive(Default)]
 struct Log {
     record: Record,
-    live: Option<Transport>,
-    had_hello: bool,
+    /// The way it was live on last: a network that cuts may have it between two connections just now.
+    way: Option<Transport>,
+}
+
+impl Log {
+    fn note_way(&mut self) {
+        let way = self.way.map_or_else(|| "none".to_owned(), name);
+        self.record.transports.push(way);
+    }
 }
 
 /// Puts a message into a room; `false`: the client has given up.
@@ -48,8 +55,8 @@ impl Talker {
         Self { name, log, handle, listener, begun }
     }
 
-    pub(crate) fn is_live(&self) -> bool {
-        self.log.lock().unwrap().live.is_some()
+    pub(crate) fn had_hello(&self) -> bool {
+        self.log.lock().unwrap().way.is_some()
     }
 
     /// Posts until it is told to stop, and notes when that was.
@@ -75,8 +82,7 @@ impl Talker {
         }
         let mut log = self.log.lock().unwrap();
         log.record.talks.push((from, millis(self.begun.elapsed())));
-        let live = log.live.map_or_else(|| "none".to_owned(), name);
-        log.record.transports.push(live);
+        log.note_way();
     }
 
     /// Everything it said is answered, and it has heard so many messages.
@@ -90,8 +96,7 @@ impl Talker {
         self.listener.abort();
         self.handle.close();
         let mut log = self.log.lock().unwrap();
-        let last = log.live.map_or_else(|| "none".to_owned(), name);
-        log.record.transports.push(last);
+        log.note_way();
         log.record.clone()
     }
 }
@@ -123,15 +128,13 @@ async fn listen(mut stream: EventStream, room: RoomId, log: Arc<Mutex<Log>>, beg
                 }
             }
             Update::Status(Status::Live { transport }) => {
-                log.live = Some(transport);
-                if !std::mem::replace(&mut log.had_hello, true) {
+                if log.way.replace(transport).is_none() {
                     log.record.hello_ms = at;
                 }
             }
-            Update::Status(_) => log.live = None,
             Update::Reset { cause, .. } => log.record.unwanted.push(format!("told to start over: {cause:?}")),
             Update::Stopped(why) => log.record.unwanted.push(format!("told to stop: {why:?}")),
-            Update::Frame(_) => {}
+            Update::Status(_) | Update::Frame(_) => {}
         }
     }
 }
