@@ -10,7 +10,7 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            const fn as_str(self) -> &'static str {
+            pub(crate) const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$kind => $text,)*
                 }

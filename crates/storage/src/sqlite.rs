@@ -1,12 +1,12 @@
 //! What is peculiar to `SQLite`: opening, pragmas, migrations, the write transaction, error codes,
 //! the checkpoint at the end.
 //!
-//! One connection writes, several read. WAL lets them not wait for each other; `synchronous=FULL`
+//! One connection writes at a time ([`Express`]'s, or else the writer's own), several read. WAL lets them not wait for each other; `synchronous=FULL`
 //! syncs the WAL at each commit, which is what an acknowledgement stands for. There is no memory
 //! mapping: an IO error under a mapped page is a signal that ends the process, an error code is
 //! not.
 
-mod bulk;
+mod express;
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -24,7 +24,9 @@ use switchback_core::wire::Timestamp;
 use crate::db::{for_sqlite, values};
 use crate::{OpenError, limits};
 
-pub(crate) use bulk::post;
+#[cfg(test)]
+pub(crate) use express::Setter;
+pub(crate) use express::{Done, Express, Group};
 
 /// The database's name in the data directory.
 pub(crate) const FILE: &str = "switchback.db";
@@ -65,12 +67,26 @@ pub(crate) async fn reconnect_writer(path: &Path) -> Result<SqliteConnection, sq
 }
 
 fn writer_options(path: &Path) -> SqliteConnectOptions {
-    options(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+    let options = options(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    writer_pragmas().into_iter().fold(options, |options, (name, value)| options.pragma(name, value))
+}
+
+/// Of a connection that writes.
+fn writer_pragmas() -> [(&'static str, String); 2] {
+    [
         // What is deleted is overwritten, not left in unused parts of the file.
-        .pragma("secure_delete", "ON")
-        .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
+        ("secure_delete", "ON".to_owned()),
+        ("journal_size_limit", WAL_KEPT_BYTES.to_string()),
+    ]
+}
+
+/// Of every connection.
+fn pragmas() -> [(&'static str, String); 2] {
+    [
+        ("temp_store", "MEMORY".to_owned()),
+        // Negative: in KiB.
+        ("cache_size", format!("-{}", limits::PAGE_CACHE_KIB)),
+    ]
 }
 
 /// The connections that read. They are opened when they are first needed, and kept.
@@ -89,14 +105,12 @@ pub(crate) fn readers(path: &Path) -> SqlitePool {
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
+    let options = SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
         .busy_timeout(limits::BUSY_TIMEOUT)
-        .statement_cache_capacity(limits::STATEMENT_CACHE)
-        .pragma("temp_store", "MEMORY")
-        // Negative: in KiB.
-        .pragma("cache_size", format!("-{}", limits::PAGE_CACHE_KIB))
+        .statement_cache_capacity(limits::STATEMENT_CACHE);
+    pragmas().into_iter().fold(options, |options, (name, value)| options.pragma(name, value))
 }
 
 /// Every migration in order; what is listed here is never changed, only added to.

@@ -25,8 +25,9 @@ use tokio::task::JoinHandle;
 use crate::db::{Conn, Origin};
 use crate::turn::{self, Turn, turn};
 use crate::tx::Tx;
+use crate::sqlite::{self, Express};
 use crate::write::messages::{self, ReadMark};
-use crate::{Error, LoggedEvent, NewMessage, Posted, WriterStats, limits, postgres, sqlite};
+use crate::{Error, LoggedEvent, NewMessage, Posted, WriterStats, limits, postgres};
 
 /// The way to the writer's task.
 #[derive(Debug)]
@@ -38,6 +39,15 @@ pub(crate) struct Writer {
     counters: Arc<Counters>,
     head: watch::Receiver<Seq>,
     fresh: Arc<Fresh>,
+    #[cfg(test)]
+    express: Option<sqlite::Setter>,
+}
+
+/// The thread that posts, where there is one. Without it everything goes the ordinary way.
+fn express(origin: &Origin) -> Option<Express> {
+    let Origin::Sqlite(place) = origin else { return None };
+    let started = Express::start(place.path());
+    started.inspect_err(|error| tracing::warn!(%error, "no thread can be started to post")).ok()
 }
 
 /// Events that were committed a moment ago, for whoever follows the log in this process.
@@ -83,14 +93,25 @@ struct Counters {
 impl Writer {
     pub(crate) fn start(tx: Tx, head: Seq, origin: Origin, lock: Option<File>) -> Self {
         let (queue, waiting) = mpsc::channel(limits::WRITER_QUEUE);
+        let express = express(&origin);
+        #[cfg(test)]
+        let for_tests = express.as_ref().map(Express::setter);
         let (doorbell, head) = watch::channel(head);
         let counters = Arc::new(Counters::default());
         let fresh = Arc::new(Fresh::default());
         let (counting, freshening) = (Arc::clone(&counters), Arc::clone(&fresh));
-        let task = Task { tx, waiting, doorbell, counters: counting, fresh: freshening, origin };
+        let task = Task { tx, express, waiting, doorbell, counters: counting, fresh: freshening, origin };
         let task = tokio::spawn(async move { Ended { conn: task.run().await, _lock: lock } });
         let (queue, task) = (Mutex::new(Some(queue)), tokio::sync::Mutex::new(Some(task)));
-        Self { queue, task, counters, head, fresh }
+        Self {
+            queue,
+            task,
+            counters,
+            head,
+            fresh,
+            #[cfg(test)]
+            express: for_tests,
+        }
     }
 
     /// Runs an operation in the next group and answers after its commit.
@@ -109,7 +130,7 @@ impl Writer {
     pub(crate) async fn post(&self, new: NewMessage) -> Result<Posted, Error> {
         let (reply, answer) = oneshot::channel();
         let turn = turn().await;
-        self.enqueue(Write::Post(Box::new(Bulk { asked: new, done: None, reply })))?;
+        self.enqueue(Write::Post(Box::new(Bulk { asked: Arc::new(new), done: None, reply })))?;
         outcome(turn, answer).await
     }
 
@@ -135,6 +156,14 @@ impl Writer {
                 mpsc::error::TrySendError::Closed(_) => stopped(),
             }
         })
+    }
+
+    /// Runs a statement on the connection that posts.
+    #[cfg(test)]
+    pub(crate) fn set_express(&self, sql: &str) {
+        if let Some(express) = &self.express {
+            express.set(sql);
+        }
     }
 
     /// Takes nothing more, finishes what is waiting, and hands over what is left.
@@ -181,7 +210,7 @@ fn stopped() -> Error {
 
 /// One operation that waits.
 enum Write {
-    Post(Box<Bulk<NewMessage, Posted>>),
+    Post(Box<Bulk<Arc<NewMessage>, Posted>>),
     Mark(Box<Bulk<ReadMark, Option<Seq>>>),
     Other(Box<dyn Operation>),
 }
@@ -201,7 +230,7 @@ impl Write {
         }
     }
 
-    fn as_post(&mut self) -> Option<&mut Bulk<NewMessage, Posted>> {
+    fn as_post(&mut self) -> Option<&mut Bulk<Arc<NewMessage>, Posted>> {
         match self {
             Self::Post(post) => Some(post),
             Self::Mark(_) | Self::Other(_) => None,
@@ -287,6 +316,7 @@ fn value<T>(outcome: Result<(), Error>, value: Option<T>) -> Result<T, Error> {
 
 struct Task {
     tx: Tx,
+    express: Option<Express>,
     waiting: mpsc::Receiver<Write>,
     doorbell: watch::Sender<Seq>,
     counters: Arc<Counters>,
@@ -301,40 +331,76 @@ impl Task {
         while self.waiting.recv_many(&mut group, self.origin.group_max()).await > 0 {
             let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
             self.counters.queued.fetch_sub(size, Ordering::Relaxed);
+            self.counters.largest_group.fetch_max(size, Ordering::Relaxed);
             let started = Instant::now();
-            let outcomes = self.group(&mut group).await;
+            self.write(&mut group).await;
             let busy_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.counters.busy_us.fetch_add(busy_us, Ordering::Relaxed);
-            match outcomes {
-                Ok(outcomes) => {
-                    self.committed(size);
-                    group.drain(..).zip(outcomes).for_each(|(write, outcome)| write.answer(outcome));
-                }
-                Err(error) => {
-                    tracing::error!(%error, operations = size, "a group of writes was not committed");
-                    self.tx.abandon().await;
-                    let reason = error.to_string();
-                    group.drain(..).for_each(|write| write.answer(Err(Error::Unavailable(reason.clone()))));
-                }
-            }
+        }
+        if let Some(express) = self.express {
+            express.end().await;
         }
         self.tx.conn
     }
 
-    fn committed(&mut self, size: u64) {
+    /// Writes a group and answers it.
+    async fn write(&mut self, group: &mut Vec<Write>) {
+        let outcomes = match self.origin.check() {
+            Ok(()) => {
+                self.take_express(group).await;
+                if group.is_empty() {
+                    return;
+                }
+                self.group(group).await
+            }
+            Err(error) => Err(error),
+        };
+        match outcomes {
+            Ok(outcomes) => {
+                let told = self.tx.take_told();
+                self.committed(group.len(), self.tx.seq(), told);
+                group.drain(..).zip(outcomes).for_each(|(write, outcome)| write.answer(outcome));
+            }
+            Err(error) => {
+                tracing::error!(%error, operations = group.len(), "a group of writes was not committed");
+                self.tx.abandon().await;
+                let reason = error.to_string();
+                group.drain(..).for_each(|write| write.answer(Err(Error::Unavailable(reason.clone()))));
+            }
+        }
+    }
+
+    fn committed(&self, size: usize, head: Seq, told: Option<Vec<LoggedEvent>>) {
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
-        self.counters.operations.fetch_add(size, Ordering::Relaxed);
-        self.counters.largest_group.fetch_max(size, Ordering::Relaxed);
-        if let Some(told) = self.tx.take_told() {
+        self.counters.operations.fetch_add(u64::try_from(size).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if let Some(told) = told {
             self.fresh.put(told);
         }
-        let head = self.tx.seq();
         self.doorbell.send_if_modified(|known| std::mem::replace(known, head) != head);
+    }
+
+    /// Writes and answers what simply goes through, and takes it out of the group.
+    async fn take_express(&mut self, group: &mut Vec<Write>) {
+        let Some(express) = &self.express else { return };
+        let asked = sqlite::Group {
+            posts: group.iter_mut().filter_map(Write::as_post).map(|post| Arc::clone(&post.asked)).collect(),
+            marks: group.iter_mut().filter_map(Write::as_mark).map(|mark| mark.asked).collect(),
+        };
+        if asked.posts.is_empty() && asked.marks.is_empty() {
+            return;
+        }
+        let Some(sqlite::Done { posts, marks, told, head: Some(head) }) = express.write(asked).await else {
+            return;
+        };
+        group.iter_mut().filter_map(Write::as_post).zip(posts).for_each(|(post, posted)| post.done = posted);
+        group.iter_mut().filter_map(Write::as_mark).zip(marks).for_each(|(mark, seq)| mark.done = seq.map(Some));
+        let done: Vec<Write> = group.extract_if(.., |write| write.is_done()).collect();
+        self.committed(done.len(), head, Some(told));
+        done.into_iter().for_each(|write| write.answer(Ok(())));
     }
 
     /// One transaction. `Err`: nothing of it was written, as far as anybody can know.
     async fn group(&mut self, group: &mut [Write]) -> Result<Vec<Result<(), Error>>, Error> {
-        self.origin.check()?;
         self.begin().await?;
         self.bulk(group).await?;
         let mut outcomes = Vec::with_capacity(group.len());
@@ -354,8 +420,8 @@ impl Task {
         if lost { self.tx.begin().await } else { Err(error) }
     }
 
-    /// Does the group's posts in bulk, and the read marks where the database has a way to; the others
-    /// wait for their turn. They are all of one moment, so that none may complain about coming after another.
+    /// Does the group's posts and read marks in bulk where the ordinary path has a way to; the others wait
+    /// for their turn. They are all of one moment, so that none may complain about coming after another.
     async fn bulk(&mut self, group: &mut [Write]) -> Result<(), Error> {
         match self.try_bulk(group).await {
             Err(Error::Database(error)) => {
@@ -370,17 +436,17 @@ impl Task {
     }
 
     async fn try_bulk(&mut self, group: &mut [Write]) -> Result<(), Error> {
+        if self.tx.conn.postgres().is_none() {
+            return Ok(());
+        }
         let mut posts: Vec<_> = group.iter_mut().filter_map(Write::as_post).collect();
         if !posts.is_empty() {
-            let news: Vec<&NewMessage> = posts.iter().map(|post| &post.asked).collect();
-            let posted = match self.tx.conn {
-                Conn::Sqlite(_) => sqlite::post(&mut self.tx, &news).await?,
-                _ => postgres::post(&mut self.tx, &news).await?,
-            };
+            let news: Vec<&NewMessage> = posts.iter().map(|post| &*post.asked).collect();
+            let posted = postgres::post(&mut self.tx, &news).await?;
             posts.iter_mut().zip(posted).for_each(|(post, posted)| post.done = posted);
         }
         let mut marks: Vec<_> = group.iter_mut().filter_map(Write::as_mark).collect();
-        if !marks.is_empty() && self.tx.conn.postgres().is_some() {
+        if !marks.is_empty() {
             let asked: Vec<ReadMark> = marks.iter().map(|mark| mark.asked).collect();
             let marked = postgres::mark_read(&mut self.tx, &asked).await?;
             marks.iter_mut().zip(marked).for_each(|(mark, seq)| mark.done = seq.map(Some));

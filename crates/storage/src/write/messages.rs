@@ -74,7 +74,7 @@ pub(crate) async fn post(tx: &mut Tx, new: &NewMessage) -> Result<Posted, Error>
 }
 
 /// The message that a post becomes.
-fn fresh(
+pub(crate) fn fresh(
     new: &NewMessage,
     id: MessageId,
     seq: Seq,

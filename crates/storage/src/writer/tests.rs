@@ -46,6 +46,7 @@ fn message(author: UserId, room: RoomId, size_bytes: usize) -> NewMessage {
 async fn set_full(store: &Store, full: bool) {
     // Below what there is, the limit becomes what there is.
     let sql = if full { "PRAGMA max_page_count = 1" } else { "PRAGMA max_page_count = 1000000" };
+    store.writer().set_express(sql);
     store
         .write(move |tx| Box::pin(async move { tx.conn.one(sql, values![]).await.map(drop) }))
         .await

@@ -1,0 +1,343 @@
+//! What there is most of, posts and read marks, on a thread and a connection of their own: a group costs
+//! one message to the thread and one back, whatever is in it. Through sqlx each statement is such a
+//! message, and waking a thread and being woken was most of what a post cost (docs/decisions/018).
+//!
+//! Only what simply goes through is done here. A post that was seen before or is refused, a mark that
+//! changes nothing, and a whole group that cannot be written are left to the ordinary path, which is
+//! the one place that says why.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::Builder;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{
+    Connection, Error, ErrorCode, OpenFlags, Result, Transaction, TransactionBehavior,
+    params,
+};
+use switchback_core::wire::{Event, EventBody, Message, Quote, Timestamp};
+use switchback_core::{MessageId, RoomId, Seq, UserId, limits};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::{pragmas, writer_pragmas};
+use crate::kind::Kind;
+use crate::tx::{new_id, now};
+use crate::write::messages::{ReadMark, digest, fresh, mentionable};
+use crate::{Audience, LoggedEvent, NewMessage, Posted};
+
+/// The way to the thread. Dropped, it ends.
+#[derive(Debug)]
+pub(crate) struct Express {
+    asks: Sender<Ask>,
+    /// Never sent; dropped once the connection is closed.
+    ended: oneshot::Receiver<()>,
+}
+
+#[derive(Debug)]
+enum Ask {
+    Write { group: Group, reply: oneshot::Sender<Result<Done>> },
+    End,
+    #[cfg(test)]
+    Set { sql: String },
+}
+
+/// What is to be written together, in this order.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) posts: Vec<Arc<NewMessage>>,
+    pub(crate) marks: Vec<ReadMark>,
+}
+
+/// What was committed. `None` stands for one that the ordinary path must look at.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) posts: Vec<Option<Posted>>,
+    /// The positions of the events that tell of the marks.
+    pub(crate) marks: Vec<Option<Seq>>,
+    /// The posts, as replay will say them.
+    pub(crate) told: Vec<LoggedEvent>,
+    /// The head of the log, unless nothing was written.
+    pub(crate) head: Option<Seq>,
+}
+
+impl Express {
+    /// Starts the thread; the database is opened with its first group.
+    pub(crate) fn start(path: &Path) -> std::io::Result<Self> {
+        let (asks, asked) = channel();
+        let (running, ended) = oneshot::channel();
+        let path = path.to_owned();
+        Builder::new().name("switchback-posts".to_owned()).spawn(move || {
+            serve(&path, &asked);
+            drop(running);
+        })?;
+        Ok(Self { asks, ended })
+    }
+
+    /// Ends the thread, and waits until its connection is closed.
+    pub(crate) async fn end(self) {
+        drop(self.asks.send(Ask::End));
+        let _: std::result::Result<(), _> = self.ended.await;
+    }
+
+    /// Writes and commits what goes through. `None`: nothing was written, as far as anybody can know.
+    pub(crate) async fn write(&self, group: Group) -> Option<Done> {
+        let (reply, answer) = oneshot::channel();
+        // Without a thread there is no answer either.
+        drop(self.asks.send(Ask::Write { group, reply }));
+        match answer.await {
+            Ok(Ok(done)) => Some(done),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "operations could not be written together; now one by one");
+                None
+            }
+            Err(_) => {
+                tracing::error!("the thread that posts is gone; posts are written one by one");
+                None
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn setter(&self) -> Setter {
+        Setter(self.asks.clone())
+    }
+}
+
+/// Runs statements on the thread's connection.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct Setter(Sender<Ask>);
+
+#[cfg(test)]
+impl Setter {
+    pub(crate) fn set(&self, sql: &str) {
+        drop(self.0.send(Ask::Set { sql: sql.to_owned() }));
+    }
+}
+
+/// Until nobody can ask any more.
+fn serve(path: &PathBuf, asked: &Receiver<Ask>) {
+    let mut kept = None;
+    while let Ok(ask) = asked.recv() {
+        match ask {
+            Ask::End => break,
+            Ask::Write { group, reply } => {
+                let done = connection(&mut kept, path).and_then(|conn| write(conn, &group));
+                if done.as_ref().is_err_and(|error| !leaves_it_sound(error)) {
+                    kept = None;
+                }
+                // Nobody may be waiting any more, which is fine.
+                drop(reply.send(done));
+            }
+            #[cfg(test)]
+            Ask::Set { sql } => drop(connection(&mut kept, path).map(|conn| conn.execute_batch(&sql))),
+        }
+    }
+}
+
+/// The connection, opened anew after trouble.
+fn connection<'k>(kept: &'k mut Option<Connection>, path: &Path) -> Result<&'k mut Connection> {
+    if kept.is_none() {
+        *kept = Some(open(path)?);
+    }
+    kept.as_mut().ok_or(Error::InvalidQuery)
+}
+
+fn open(path: &Path) -> Result<Connection> {
+    // An empty file in place of one that is gone would hide the loss: so never made here.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    // Who finds the lock taken leaves the waiting to the ordinary path.
+    conn.busy_timeout(std::time::Duration::ZERO)?;
+    conn.pragma_update(None, "foreign_keys", "ON")?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    for (name, value) in writer_pragmas().into_iter().chain(pragmas()) {
+        conn.pragma_update(None, name, value)?;
+    }
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(conn)
+}
+
+/// More than there are here.
+const STATEMENTS: usize = 32;
+
+/// Whether the connection can be used on after this error. After others it may be in any state.
+fn leaves_it_sound(error: &Error) -> bool {
+    let codes = [ErrorCode::DatabaseBusy, ErrorCode::DiskFull, ErrorCode::ConstraintViolation];
+    error.sqlite_error_code().is_some_and(|code| codes.contains(&code))
+}
+
+/// One transaction.
+fn write(conn: &mut Connection, group: &Group) -> Result<Done> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (stored, last_at): (i64, Timestamp) = tx
+        .prepare_cached("SELECT seq, at FROM log_head WHERE id = 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // Times of the log are in the order of its positions, whatever the clock does.
+    let mut log = Log { tx: &tx, seq: stored, at: now().max(last_at) };
+    let mut done = Done::default();
+    for new in &group.posts {
+        let posted = log.post(new)?;
+        done.told.extend(posted.as_ref().map(|(posted, n)| logged(posted, *n)));
+        done.posts.push(posted.map(|(posted, _)| posted));
+    }
+    for mark in &group.marks {
+        done.marks.push(log.mark(*mark)?);
+    }
+    let (seq, at) = (log.seq, log.at);
+    if seq > stored {
+        tx.prepare_cached("UPDATE log_head SET seq = ?1, at = ?2 WHERE id = 1")?.execute(params![seq, at])?;
+        tx.commit()?;
+        done.head = Some(position(seq));
+    }
+    Ok(done)
+}
+
+/// What replay will say of a post that is new.
+fn logged(posted: &Posted, n: u64) -> LoggedEvent {
+    let Message { room, author, at, .. } = posted.message;
+    let body = EventBody::MessagePosted { message: posted.message.clone() };
+    let event = Event { body, seq: posted.seq, n: Some(n), room: Some(room), at, actor: Some(author) };
+    LoggedEvent { event, audience: Audience::Room(room) }
+}
+
+/// The end of the log in a transaction that writes.
+struct Log<'t> {
+    tx: &'t Transaction<'t>,
+    seq: i64,
+    at: Timestamp,
+}
+
+impl Log<'_> {
+    /// Posts a message that goes through; with the event's number in its room.
+    fn post(&mut self, new: &NewMessage) -> Result<Option<(Posted, u64)>> {
+        let Some(reply_to) = self.clear(new)? else { return Ok(None) };
+        let mentions = self.mentions(new)?;
+        let seq = self.seq + 1;
+        let room = bytes(new.room.as_uuid());
+        let sql = "UPDATE rooms SET n = n + 1, last_seq = ?2, last_at = ?3 WHERE id = ?1 RETURNING n";
+        let n: i64 =
+            self.tx.prepare_cached(sql)?.query_row(params![room, seq, self.at], |row| row.get(0))?;
+        let id = MessageId::from_uuid(new_id());
+        let event = (Kind::MessagePosted, room, bytes(new.author.as_uuid()), bytes(id.as_uuid()));
+        self.append(seq, event, Some(n), None)?;
+        let message = fresh(new, id, position(seq), self.at, reply_to, mentions);
+        self.insert(new, &message)?;
+        Ok(Some((Posted { seq: position(seq), message, fresh: true }, position(n))))
+    }
+
+    /// Whether a post goes through: new, by an active member of an open room, and in answer to nothing
+    /// or to a message of the same room, whose quote comes with it.
+    fn clear(&self, new: &NewMessage) -> Result<Option<Option<Quote>>> {
+        let sql = "SELECT q.id, q.author_id, substr(q.body, 1, ?5), q.deleted_seq IS NOT NULL \
+                   FROM memberships m JOIN users u ON u.id = m.user_id AND u.active \
+                   JOIN rooms r ON r.id = m.room_id AND NOT r.archived LEFT JOIN messages q ON q.id = ?4 \
+                   WHERE m.room_id = ?3 AND m.user_id = ?1 AND (?4 IS NULL OR q.room_id = m.room_id) \
+                   AND NOT EXISTS (SELECT 1 FROM messages e WHERE e.author_id = ?1 AND e.nonce = ?2)";
+        let values = params![
+            bytes(new.author.as_uuid()),
+            bytes(new.nonce.as_uuid()),
+            bytes(new.room.as_uuid()),
+            new.reply_to.map(|id| bytes(id.as_uuid())),
+            i64::try_from(limits::REPLY_EXCERPT_CHARS).unwrap_or(i64::MAX),
+        ];
+        let mut statement = self.tx.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        if row.get_ref(0)? == ValueRef::Null {
+            return Ok(Some(None));
+        }
+        Ok(Some(Some(Quote {
+            id: MessageId::from_uuid(Uuid::from_bytes(row.get(0)?)),
+            author: UserId::from_uuid(Uuid::from_bytes(row.get(1)?)),
+            excerpt: row.get(2)?,
+            deleted: row.get(3)?,
+        })))
+    }
+
+    /// Of those whom a post mentions the members of its room, in the order in which they are read.
+    fn mentions(&self, new: &NewMessage) -> Result<Vec<UserId>> {
+        let mut members = Vec::new();
+        for user in mentionable(new) {
+            if self.is_member(user, new.room)? {
+                members.push(user);
+            }
+        }
+        members.sort_unstable();
+        members.dedup();
+        Ok(members)
+    }
+
+    fn is_member(&self, user: UserId, room: RoomId) -> Result<bool> {
+        let sql = "SELECT 1 FROM memberships WHERE room_id = ?1 AND user_id = ?2";
+        self.tx.prepare_cached(sql)?.exists(params![bytes(room.as_uuid()), bytes(user.as_uuid())])
+    }
+
+    fn append(
+        &mut self,
+        seq: i64,
+        (kind, room, actor, subject): (Kind, Id, Id, Id),
+        n: Option<i64>,
+        detail: Option<String>,
+    ) -> Result<()> {
+        let sql = "INSERT INTO events (seq, at, kind, room_id, actor, subject, n, detail) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let values = params![seq, self.at, kind.as_str(), room, actor, subject, n, detail];
+        self.tx.prepare_cached(sql)?.execute(values)?;
+        self.seq = seq;
+        Ok(())
+    }
+
+    fn insert(&self, new: &NewMessage, message: &Message) -> Result<()> {
+        let sql = "INSERT INTO messages (seq, id, room_id, author_id, nonce, digest, at, body, html, \
+                   reply_to, mentions_room) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let room = bytes(message.room.as_uuid());
+        let values = params![
+            self.seq,
+            bytes(message.id.as_uuid()),
+            room,
+            bytes(message.author.as_uuid()),
+            bytes(message.nonce.as_uuid()),
+            digest(new),
+            message.at,
+            message.body,
+            message.html,
+            message.reply_to.as_ref().map(|quote| bytes(quote.id.as_uuid())),
+            message.mentions_room,
+        ];
+        self.tx.prepare_cached(sql)?.execute(values)?;
+        for user in &message.mentions {
+            let sql = "INSERT INTO mentions (user_id, room_id, seq) VALUES (?1, ?2, ?3)";
+            self.tx.prepare_cached(sql)?.execute(params![bytes(user.as_uuid()), room, self.seq])?;
+        }
+        Ok(())
+    }
+
+    /// Marks a room as read, if that moves the mark of an active member.
+    fn mark(&mut self, mark: ReadMark) -> Result<Option<Seq>> {
+        let (user, room) = (bytes(mark.user.as_uuid()), bytes(mark.room.as_uuid()));
+        let read_seq = i64::try_from(mark.seq).unwrap_or(i64::MAX).min(self.seq);
+        let sql = "UPDATE memberships SET read_seq = ?3 WHERE room_id = ?1 AND user_id = ?2 \
+                   AND read_seq < ?3 AND EXISTS (SELECT 1 FROM users u WHERE u.id = ?2 AND u.active)";
+        if self.tx.prepare_cached(sql)?.execute(params![room, user, read_seq])? == 0 {
+            return Ok(None);
+        }
+        let seq = self.seq + 1;
+        self.append(seq, (Kind::ReadMarked, room, user, user), None, Some(read_seq.to_string()))?;
+        Ok(Some(position(seq)))
+    }
+}
+
+/// An id, as the database keeps it.
+type Id = [u8; 16];
+
+fn bytes(id: Uuid) -> Id {
+    id.into_bytes()
+}
+
+/// Positions and numbers in rooms begin at 1.
+fn position(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
