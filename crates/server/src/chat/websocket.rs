@@ -133,7 +133,11 @@ where
     F: Future<Output = Result<Ack, CommandError>>,
 {
     let mut commands = Commands::new(run);
-    let mut woken = true;
+    // Goes out together with what waits already.
+    let mut woken = match feed.pull(socket).await {
+        Ok(pulled) => pulled == Pulled::More,
+        Err(error) => return Ending::goodbye(super::unreadable(&error)),
+    };
     loop {
         let next = poll_fn(|cx| {
             // First, and also while the peer takes nothing: after a goodbye nothing is for them.
