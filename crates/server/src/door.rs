@@ -65,7 +65,7 @@ impl Door {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let first = poll_fn(|cx| poll_peek(&mut stream, cx, first));
+        let first = first_bytes(&mut stream);
         let (mut head, read) = match accepting.run_until_cancelled(first).await {
             None => return Visitor::Gone,
             Some(Ok(First::Head(head, read))) => (head, read),
@@ -88,16 +88,17 @@ impl Door {
         self.app.metrics.answered(head.method(), chat::PATH, status, begun.elapsed());
         let answer = written(status, welcome.answer.headers());
         drop((head, read));
-        Visitor::Guest(welcome.guest.stay(stream.into_inner(), answer, connection.place))
+        Visitor::Guest(welcome.guest.stay(stream.into_inner(), answer, connection.place).await)
     }
 }
 
-fn first(read: &[u8]) -> First {
-    let bytes = Bytes::copy_from_slice(read);
-    match head(&bytes) {
-        Some(head) => First::Head(Box::new(head), bytes),
-        None => First::Other(bytes),
-    }
+/// What comes in one piece.
+async fn first_bytes<S: AsyncRead + Unpin>(stream: &mut Prompt<S>) -> std::io::Result<First> {
+    let read = poll_fn(|cx| poll_peek(stream, cx, Bytes::copy_from_slice)).await?;
+    Ok(match head(&read) {
+        Some(head) => First::Head(Box::new(head), read),
+        None => First::Other(read),
+    })
 }
 
 /// The request, if these bytes are all of it and it may be for us.
@@ -150,8 +151,10 @@ fn written(status: StatusCode, headers: &HeaderMap) -> Bytes {
 const HEAD_BYTES: usize = 640;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
     use super::*;
 
     fn head(text: &str) -> Option<Head> {
@@ -160,11 +163,14 @@ mod tests {
 
     #[test]
     fn one_whole_request_for_the_chat_is_taken_apart() {
-        let head = head("GET /chat?after=a.1 HTTP/1.1\r\nHost: a\r\nX-Empty:\r\nCookie: a=b\r\ncookie:  c=d \r\n\r\n");
+        let head = head(
+            "GET /chat?after=a.1 HTTP/1.1\r\nHost: a\r\nX-Empty:\r\nCookie: a=b\r\ncookie:  c=d \r\n\r\n",
+        );
         let head = head.unwrap();
         assert_eq!(head.uri().query(), Some("after=a.1"));
         let cookies: Vec<_> = head.headers().get_all(http::header::COOKIE).iter().collect();
-        assert_eq!((cookies, &head.headers()["x-empty"]), (vec!["a=b", "c=d"], &HeaderValue::from_static("")));
+        assert_eq!(cookies, ["a=b", "c=d"]);
+        assert_eq!(head.headers()["x-empty"], "");
     }
 
     #[test]
@@ -202,12 +208,44 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_waited_for_longer_than_http_waits() {
+        let (near, far) = duplex(64);
+        let begun = tokio::time::Instant::now();
+        let error = first_bytes(&mut Prompt::new(near)).await.err().unwrap();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed(), limits::HEADER_TIMEOUT);
+        drop(far);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_for_the_door_is_read_again_and_the_time_goes_on() {
+        let (near, mut far) = duplex(64);
+        let mut stream = Prompt::new(near);
+        let begun = tokio::time::Instant::now();
+        far.write_all(b"GET /chat").await.unwrap();
+        let First::Other(read) = first_bytes(&mut stream).await.unwrap() else { panic!("no whole head") };
+        stream.take_back(read);
+        let mut again = [0; 4];
+        stream.read_exact(&mut again).await.unwrap();
+        far.write_all(b"!").await.unwrap();
+        let mut rest = [0; 6];
+        stream.read_exact(&mut rest).await.unwrap();
+        assert_eq!((&again, &rest), (b"GET ", b"/chat!"));
+        assert_eq!(stream.read(&mut rest).await.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed(), limits::HEADER_TIMEOUT);
+    }
+
     #[test]
     fn an_answer_is_written_with_its_date() {
         let headers = HeaderMap::from_iter([(http::header::UPGRADE, HeaderValue::from_static("websocket"))]);
         let answer = written(StatusCode::SWITCHING_PROTOCOLS, &headers);
         let answer = str::from_utf8(&answer).unwrap();
-        let date = answer.strip_prefix("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\ndate: ").unwrap();
-        assert!(date.ends_with(" GMT\r\n\r\n") && date.len() == "Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n".len(), "{date}");
+        let date =
+            answer.strip_prefix("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\ndate: ").unwrap();
+        assert!(
+            date.ends_with(" GMT\r\n\r\n") && date.len() == "Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n".len(),
+            "{date}"
+        );
     }
 }

@@ -34,16 +34,27 @@ impl<S> Outlet for Line<S> {
     }
 }
 
-/// Delivers what is new until the connection ends. The answer's head is in `line`.
-pub(super) async fn listen<S>(mut feed: Feed, opening: Vec<Arc<Frame>>, mut line: Line<S>)
+/// Delivers what is new until the connection ends; `stay` is given up then. The answer's head is in `line`.
+///
+/// A block and not an `async fn`, which would hold room for each argument twice.
+pub(super) fn listen<S>(
+    mut feed: Feed,
+    opening: Vec<Arc<Frame>>,
+    mut line: Line<S>,
+    stay: impl Send,
+) -> impl Future<Output = ()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    line.put_all(&opening);
-    drop(opening);
-    if let Some(goodbye) = deliver(&mut feed, &mut line).await {
-        // On the heap while it runs, so that a connection does not hold room for its end all its life.
-        Box::pin(finish(line, goodbye)).await;
+    for frame in opening {
+        line.put(&frame);
+    }
+    async move {
+        if let Some(goodbye) = deliver(&mut feed, &mut line).await {
+            // On the heap while it runs, so that a connection does not hold room for its end all its life.
+            Box::pin(finish(line, goodbye)).await;
+        }
+        drop(stay);
     }
 }
 
@@ -140,10 +151,10 @@ mod tests {
         let token = store.create_token(ada, [7; 32], "test".to_owned()).await.unwrap().id;
         let head = store.head().await.unwrap();
         let hub = Arc::new(Hub::new(store, head, 8));
-        let registration = hub.connect(ada, Credential::Token(token), Transport::Sse).await.unwrap();
+        let registration = hub.connect(ada, Credential::Token(token), Transport::Sse, None).await.unwrap();
         let (feed, opening) = Feed::open(registration, &Start::default()).await.unwrap();
         let (near, far) = duplex(ROOM);
-        let held = tokio::spawn(listen(feed, opening, Line::new(near)));
+        let held = tokio::spawn(listen(feed, opening, Line::new(near), ()));
         (dir, hub, far, held)
     }
 

@@ -27,8 +27,9 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use switchback_core::limits as bounds;
 use switchback_core::upgrade::{ChatQuery, Decision};
 use switchback_core::wire::{ByeReason, ErrorCode, ServerFrame, Transport};
-use switchback_storage::{Error, Identity};
+use switchback_storage::{Admission, Error, Identity};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -36,7 +37,7 @@ use crate::app::App;
 use crate::http::credential::{Presented, presented};
 use crate::http::problem::Refused;
 use crate::http::{csrf, is_https, keep_careful};
-use crate::hub::{Goodbye, Hub, NotConnected};
+use crate::hub::{Goodbye, Hub, Known, NotConnected};
 use crate::limits;
 use crate::log::Frame;
 use crate::ops::Refusal;
@@ -90,7 +91,7 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
     let (caller, feed, opening) = open(app, request, Transport::Websocket).await?;
-    let chatting = websocket::Chatting { feed, opening, app: app.clone(), caller };
+    let chatting = websocket::Chatting { feed, opening, app: app.clone(), caller, stay: None };
     let bytes = <websocket::Chatting as socket::Conversation>::MESSAGE_BYTES;
     chatting.talk(socket::Socket::new(stream, bytes::Bytes::new(), bytes).await).await;
     Ok(())
@@ -105,8 +106,15 @@ pub(crate) struct Welcome {
 /// Somebody who was let in, on a connection of their own.
 pub(crate) struct Guest {
     way: Way,
-    /// A planned stop waits for them.
     staying: TaskTrackerToken,
+}
+
+/// What somebody holds who stays.
+struct Stay {
+    /// See [`crate::accept::Connection`].
+    _place: Option<Arc<OwnedSemaphorePermit>>,
+    /// A planned stop waits for it.
+    _staying: TaskTrackerToken,
 }
 
 enum Way {
@@ -123,7 +131,7 @@ pub(crate) async fn welcome(app: &App, request: &Head) -> Option<Welcome> {
     let (answer, way) = match decision {
         Decision::WebSocket { accept, subprotocol } => {
             let (caller, feed, opening) = open(app, request, Transport::Websocket).await.ok()?;
-            let chatting = websocket::Chatting { feed, opening, app: app.clone(), caller };
+            let chatting = websocket::Chatting { feed, opening, app: app.clone(), caller, stay: None };
             (socket::switching(accept, subprotocol), Way::Talking(chatting))
         }
         Decision::EventStream => {
@@ -142,29 +150,27 @@ pub(crate) async fn welcome(app: &App, request: &Head) -> Option<Welcome> {
 impl Guest {
     /// To the connection's end, which begins with the answer; `place` is given up there. Each kind is on
     /// the heap by itself, so that none holds room for another.
-    pub(crate) fn stay<S>(
+    pub(crate) async fn stay<S>(
         self,
         stream: S,
         answer: Bytes,
-        place: impl Send + 'static,
+        place: Option<Arc<OwnedSemaphorePermit>>,
     ) -> BoxFuture<'static, ()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let held = (place, self.staying);
+        let stay = Stay { _place: place, _staying: self.staying };
         match self.way {
-            Way::Talking(chatting) => Box::pin(async move {
-                let _held = held;
+            Way::Talking(chatting) => {
                 let mut socket = Socket::new(stream, Bytes::new(), websocket::Chatting::MESSAGE_BYTES).await;
                 socket.begin(answer);
-                chatting.talk(socket).await;
-            }),
-            Way::Listening(feed, opening) => Box::pin(async move {
-                let _held = held;
+                Box::pin(websocket::Chatting { stay: Some(stay), ..chatting }.talk(socket))
+            }
+            Way::Listening(feed, opening) => {
                 let mut line = Line::new(stream);
                 line.begin(answer);
-                listening::listen(feed, opening, line).await;
-            }),
+                Box::pin(listening::listen(feed, opening, line, stay))
+            }
         }
     }
 }
@@ -182,15 +188,15 @@ async fn enter(State(app): State<App>, request: Request) -> Response {
     entered.unwrap_or_else(|refusal| Refused::from(refusal).into_response())
 }
 
-/// Who asks. A cookie that another site's page sent along counts for nothing.
-async fn caller(app: &App, request: &Head) -> Result<Identity, Refusal> {
+/// The secret of who asks. A cookie that another site's page sent along counts for nothing.
+fn secret<'r>(app: &App, request: &'r Head) -> Result<&'r str, Refusal> {
     let Some(presented) = presented(request.headers()) else {
         return Err(Refusal::unauthorized("sign in first: send a session cookie or `Authorization: Bearer`"));
     };
     if matches!(presented, Presented::Cookie(_)) && csrf::is_foreign(request, &app.config) {
         return Err(Refusal::forbidden("this request comes from another site's page"));
     }
-    app.ops.identify(presented.secret()).await
+    Ok(presented.secret())
 }
 
 /// Lets a connection in and finds its place in the log.
@@ -199,8 +205,11 @@ async fn open(
     request: &Head,
     transport: Transport,
 ) -> Result<(Identity, Feed, Vec<Arc<Frame>>), Refusal> {
-    let identity = caller(app, request).await?;
-    let connected = app.chat.hub.connect(identity.user.id, identity.credential, transport).await;
+    let secret = secret(app, request)?;
+    let stirred = app.chat.hub.stirred();
+    let Admission { identity, as_of, memberships } = app.ops.admit(secret).await?;
+    let known = Known { stirred, as_of, memberships };
+    let connected = app.chat.hub.connect(identity.user.id, identity.credential, transport, Some(known)).await;
     let registration = connected.map_err(not_connected)?;
     let start = start(request.headers(), request.uri().query());
     let (feed, opening) = Feed::open(registration, &start).await?;
@@ -253,7 +262,7 @@ async fn websocket(
 ) -> Result<Response, Refusal> {
     let (caller, feed, opening) = open(&app, &request, Transport::Websocket).await?;
     let sockets = app.chat.sockets.clone();
-    let chatting = websocket::Chatting { feed, opening, app, caller };
+    let chatting = websocket::Chatting { feed, opening, app, caller, stay: None };
     Ok(socket::switch(request, accept, subprotocol, &sockets, chatting))
 }
 
@@ -268,7 +277,7 @@ async fn batch(app: App, request: &Head, wait_s: u64) -> Result<Response, Refusa
 }
 
 async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refusal> {
-    let identity = caller(&app, request).await?;
+    let identity = app.ops.identify(secret(&app, request)?).await?;
     let too_long = || {
         let detail = format!("a command has at most {} bytes", bounds::COMMAND_BYTES);
         Refusal::new(ErrorCode::TooLong, detail)
