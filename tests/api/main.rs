@@ -10,6 +10,7 @@ mod crash;
 mod credentials;
 mod disk_full;
 mod doctor;
+mod door;
 mod handshake;
 mod health;
 mod hostile;

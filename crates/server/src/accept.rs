@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::response::Response;
+use futures_util::future::BoxFuture;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -19,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::door::{Door, Visitor};
 use crate::guard::{Guarded, Prompt};
 use crate::limits;
 use crate::pace::{PacedExecutor, paced};
@@ -43,11 +45,12 @@ pub(crate) struct Connection {
 /// What every accepted connection needs.
 pub(crate) struct Acceptor<'g> {
     router: Router,
+    door: Option<Door>,
     protocol: Arc<auto::Builder<PacedExecutor>>,
     tls: Option<Arc<Tls>>,
     graceful: &'g GracefulShutdown,
     places: Arc<Semaphore>,
-    /// Handshakes under way end with the accepting.
+    /// Whoever has not asked for anything yet goes when the accepting ends.
     accepting: CancellationToken,
 }
 
@@ -58,16 +61,17 @@ impl Drop for Acceptor<'_> {
 }
 
 impl<'g> Acceptor<'g> {
-    /// Answers with `router`, on at most `connections` at once.
+    /// Answers with `router`, and at the `door` who need not come so far, on at most `connections` at once.
     pub(crate) fn new(
         router: Router,
+        door: Option<Door>,
         connections: usize,
         tls: Option<Arc<Tls>>,
         graceful: &'g GracefulShutdown,
     ) -> Self {
         let places = Arc::new(Semaphore::new(connections.clamp(1, limits::CONNECTIONS)));
         let accepting = CancellationToken::new();
-        Self { router, protocol: Arc::new(protocol()), tls, graceful, places, accepting }
+        Self { router, door, protocol: Arc::new(protocol()), tls, graceful, places, accepting }
     }
 
     pub(crate) async fn accept(&self, listener: TcpListener) {
@@ -93,25 +97,56 @@ impl<'g> Acceptor<'g> {
             tls: self.tls.is_some(),
             place: Some(Arc::new(place)),
         };
-        let http = Http {
-            router: self.router.clone(),
-            protocol: Arc::clone(&self.protocol),
-            watcher: self.graceful.watcher(),
-            connection,
+        let arrival = Arrival {
+            door: self.door.clone(),
+            accepting: self.accepting.clone(),
+            http: Http {
+                router: self.router.clone(),
+                protocol: Arc::clone(&self.protocol),
+                watcher: self.graceful.watcher(),
+                connection,
+            },
         };
-        let Some(tls) = self.tls.clone() else {
-            tokio::spawn(http.serve(Prompt::new(Guarded::new(socket))));
-            return;
+        // On the heap while it runs: what an arrival needs, an idle connection does not hold.
+        let arriving: BoxFuture<'static, Option<BoxFuture<'static, ()>>> = match self.tls.clone() {
+            Some(tls) => Box::pin(arrival.encrypted(tls, socket)),
+            None => Box::pin(arrival.received(Guarded::new(socket))),
         };
-        let accepting = self.accepting.clone();
         tokio::spawn(async move {
-            // On the heap while it runs: what a handshake needs, an idle connection does not hold.
-            let handshake =
-                Box::pin(accepting.run_until_cancelled_owned(async move { tls.accept(socket).await }));
-            if let Some(stream) = handshake.await.flatten() {
-                http.serve(Prompt::new(stream)).await;
+            if let Some(staying) = arriving.await {
+                staying.await;
             }
         });
+    }
+}
+
+/// A connection that nobody knows yet.
+struct Arrival {
+    door: Option<Door>,
+    accepting: CancellationToken,
+    http: Http,
+}
+
+impl Arrival {
+    async fn encrypted(self, tls: Arc<Tls>, socket: TcpStream) -> Option<BoxFuture<'static, ()>> {
+        let handshake = self.accepting.run_until_cancelled(tls.accept(socket));
+        let stream = handshake.await.flatten()?;
+        self.received(stream).await
+    }
+
+    /// Finds out who it is. `None`: nobody any more.
+    async fn received<S>(self, stream: S) -> Option<BoxFuture<'static, ()>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { door, accepting, http } = self;
+        let stream = Prompt::new(stream);
+        let Some(door) = door else { return Some(Box::pin(http.serve(stream))) };
+        match door.look(stream, http.connection.clone(), &accepting).await {
+            Visitor::Guest(staying) => Some(staying),
+            Visitor::Other(stream) => Some(Box::pin(http.serve(stream))),
+            Visitor::Gone => None,
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{http, limits};
 /// Echoes to everybody who connects, for as long as it is polled.
 pub async fn serve(listener: TcpListener) {
     let graceful = GracefulShutdown::new();
-    Acceptor::new(router(), limits::CONNECTIONS, None, &graceful).accept(listener).await;
+    Acceptor::new(router(), None, limits::CONNECTIONS, None, &graceful).accept(listener).await;
 }
 
 /// The one route.

@@ -5,7 +5,8 @@
 //!   stands below TLS, whose buffer would take bytes without any progress.
 //! * [`Prompt`], around what HTTP is read from: the first bytes of a request do not come within
 //!   `limits::HEADER_TIMEOUT`: cut. hyper's own header timeout begins only when it knows which HTTP
-//!   version is spoken. It stands above TLS, whose handshake has a limit of its own.
+//!   version is spoken. It stands above TLS, whose handshake has a limit of its own. It also takes back
+//!   what was read to see who comes ([`crate::door`]).
 //!
 //! Timers exist only while something is overdue; an idle connection has none.
 
@@ -13,6 +14,7 @@ use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Duration, Sleep, sleep};
 
@@ -90,6 +92,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 pub(crate) struct Prompt<S> {
     inner: S,
     beginning: Option<Beginning>,
+    /// Read once already, and to be read again.
+    again: Bytes,
 }
 
 #[derive(Debug)]
@@ -104,13 +108,33 @@ const BEGINNING_BYTES: usize = 24;
 impl<S> Prompt<S> {
     pub(crate) fn new(inner: S) -> Self {
         let deadline = Box::pin(sleep(limits::HEADER_TIMEOUT));
-        Self { inner, beginning: Some(Beginning { deadline, missing_bytes: BEGINNING_BYTES }) }
+        let beginning = Some(Beginning { deadline, missing_bytes: BEGINNING_BYTES });
+        Self { inner, beginning, again: Bytes::new() }
+    }
+
+    /// Whoever reads next begins with these bytes, which were the first.
+    pub(crate) fn take_back(&mut self, read: Bytes) {
+        self.again = read;
+    }
+
+    /// The stream without the watch, for who has spoken.
+    pub(crate) fn into_inner(self) -> S {
+        self.inner
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Prompt<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let this = &mut *self;
+        if !this.again.is_empty() {
+            let again = this.again.split_to(this.again.len().min(buf.remaining()));
+            buf.put_slice(&again);
+            if this.again.is_empty() {
+                // Gives the memory back.
+                this.again = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let outcome = Pin::new(&mut this.inner).poll_read(cx, buf);
         let Some(beginning) = &mut this.beginning else { return outcome };

@@ -16,6 +16,7 @@ mod app;
 mod bus;
 mod chat;
 mod config;
+mod door;
 pub mod echo;
 mod guard;
 mod http;

@@ -16,6 +16,7 @@ use crate::accept::Acceptor;
 use crate::app::App;
 use crate::bus::{Bus, Lines};
 use crate::chat::Chat;
+use crate::door::Door;
 use crate::hub::{Hub, Tail};
 use crate::metrics::Metrics;
 use crate::ops::{Ops, Refusal};
@@ -118,7 +119,8 @@ impl Server {
         {
             // Dropped before the stop goes on: whoever is not accepted yet is refused at once.
             let router = http::router(self.app.clone()).layer(from_fn(http::one_host));
-            let acceptor = Acceptor::new(router, self.app.config.connections, self.tls, &graceful);
+            let (door, connections) = (Door::new(self.app.clone()), self.app.config.connections);
+            let acceptor = Acceptor::new(router, Some(door), connections, self.tls, &graceful);
             tokio::select! {
                 () = acceptor.accept(self.listener) => {}
                 () = stop => {}

@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use switchback_core::{Seq, UserId};
-use switchback_storage::{Error, Membership, Store};
+use switchback_core::Seq;
+use switchback_storage::{Error, Store};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,15 +34,9 @@ pub fn switch_registering_first(off: bool) {
     READS_FIRST.set(off);
 }
 
-/// What a node would know that reads who may see what before it lets a connection register.
-pub(crate) async fn read_before_registering(
-    store: &Store,
-    user: UserId,
-) -> Result<Option<(Seq, Vec<Membership>)>, Error> {
-    if !READS_FIRST.get() {
-        return Ok(None);
-    }
-    store.memberships(user).await.map(Some)
+/// Whether a node trusts what it has read of somebody before they registered.
+pub(crate) fn trusts_what_was_read() -> bool {
+    READS_FIRST.get()
 }
 
 /// A run starts nodes often, and their routes are the same.

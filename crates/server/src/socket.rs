@@ -39,7 +39,7 @@ use crate::guard::Guarded;
 use crate::http::problem::Refused;
 use crate::limits;
 use crate::pace::leaving;
-use line::Line;
+pub(crate) use line::{Line, poll_peek};
 
 /// A request without its body.
 pub(crate) type Head = http::Request<()>;
@@ -138,6 +138,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Self { frames, message_bytes }
     }
 
+    /// Answers the handshake, before anything else is said.
+    pub(crate) fn begin(&mut self, answer: Bytes) {
+        self.frames.get_mut().begin(answer);
+    }
+
     /// Says a framed message after those that wait.
     pub(crate) fn queue(&mut self, message: Bytes) {
         self.frames.get_mut().queue(message);
@@ -194,8 +199,8 @@ fn config(message_bytes: usize) -> WebSocketConfig {
 }
 
 /// RFC 6455 4.2.2; RFC 8441 5 for HTTP/2, where 200 is the answer and nothing is proved.
-fn switching(accept: Option<String>, subprotocol: bool) -> Response {
-    let mut response = Response::new(Body::empty());
+pub(crate) fn switching<B: Default>(accept: Option<String>, subprotocol: bool) -> http::Response<B> {
+    let mut response = http::Response::new(B::default());
     let headers = response.headers_mut();
     if subprotocol {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));

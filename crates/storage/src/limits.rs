@@ -16,6 +16,10 @@ pub const FRESH_EVENTS: usize = 2_048;
 pub const READERS: u32 = 4;
 /// How long a read waits for one of them.
 pub const READER_WAIT: Duration = Duration::from_secs(5);
+/// Live connections that come in and wait to be asked for; one more is refused with `Unavailable`.
+pub const ADMISSIONS_WAITING: usize = 65_536;
+/// Of them, those that are asked for together.
+pub const ADMISSIONS_AT_ONCE: usize = 64;
 /// How long the writer waits while another process (an admin command) writes.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements kept per connection.

@@ -95,6 +95,16 @@ pub(crate) fn readers(path: &Path) -> SqlitePool {
     let most = limits::READERS;
     #[cfg(feature = "simulation")]
     let most = crate::simulation::readers();
+    pool(path, most)
+}
+
+/// The connection for who comes in. Everybody does, and so it comes to know everybody's part of the
+/// database: one such cache is enough.
+pub(crate) fn desk(path: &Path) -> SqlitePool {
+    pool(path, 1)
+}
+
+fn pool(path: &Path, most: u32) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(most)
         .acquire_timeout(limits::READER_WAIT)

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::db::{Conn, Held, Origin, Readers, values};
 use crate::place::Place;
 use crate::postgres::{Line, Server};
+use crate::read::desk::Desk;
 use crate::transfer::incoming;
 use crate::turn::{Reading, turn};
 use crate::tx::Tx;
@@ -39,6 +40,7 @@ pub struct Store {
 struct Inner {
     epoch: Epoch,
     readers: Readers,
+    desk: Arc<Desk>,
     writer: Writer,
     /// A database server that several nodes may share.
     server: Option<Server>,
@@ -82,8 +84,9 @@ impl Store {
             sqlite::migrate(&mut conn).await?;
         }
         sqlite::sync_wal(&path).await?;
-        let readers = Readers::Sqlite(sqlite::readers(&path));
-        Self::start(Conn::from(conn), readers, Origin::Sqlite(Place::of(path)), lock).await
+        let (readers, desk) = (sqlite::readers(&path), sqlite::desk(&path));
+        let (readers, desk) = (Readers::Sqlite(readers), Readers::Sqlite(desk));
+        Self::start(Conn::from(conn), readers, desk, Origin::Sqlite(Place::of(path)), lock).await
     }
 
     /// [`Store::open_database`] for a server, with patience (`limits::POSTGRES_START`) for a
@@ -112,12 +115,13 @@ impl Store {
         };
         let conn = server.open_writer().await?;
         let readers = Readers::Postgres(server.readers());
-        Self::start(Conn::from(conn), readers, Origin::Postgres(server), None).await
+        Self::start(Conn::from(conn), readers.clone(), readers, Origin::Postgres(server), None).await
     }
 
     async fn start(
         conn: Conn,
         readers: Readers,
+        desk: Readers,
         origin: Origin,
         lock: Option<File>,
     ) -> Result<Self, OpenError> {
@@ -131,13 +135,16 @@ impl Store {
             }
         };
         let writer = Writer::start(tx, head.seq, origin, lock);
-        Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, writer, server }) })
+        Ok(Self {
+            inner: Arc::new(Inner { epoch: head.epoch, readers, desk: Desk::new(desk), writer, server }),
+        })
     }
 
     /// Takes no more writes, finishes those that wait, and leaves one whole file behind (`SQLite`). Everything
     /// asked afterwards is `Unavailable`. Closing twice is fine.
     pub async fn close(&self) {
         let ended = self.inner.writer.finish().await;
+        self.inner.desk.close().await;
         self.inner.readers.close().await;
         if let Some(ended) = ended
             && let Err(error) = end(ended).await
@@ -215,6 +222,10 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
     {
         self.inner.writer.submit(run).await
+    }
+
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.inner.desk
     }
 
     pub(crate) fn writer(&self) -> &Writer {

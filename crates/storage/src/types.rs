@@ -196,6 +196,17 @@ pub struct Identity {
     pub credential: Credential,
 }
 
+/// Somebody who comes in for a live connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// Who.
+    pub identity: Identity,
+    /// The head of the log at that moment.
+    pub as_of: Seq,
+    /// Their rooms, in no order.
+    pub memberships: Vec<Membership>,
+}
+
 /// An account with its password hash, for signing in.
 #[derive(Debug, Clone)]
 pub struct Account {

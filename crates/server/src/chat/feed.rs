@@ -304,7 +304,7 @@ mod tests {
         let token = store.create_token(ada, [7; 32], "test".to_owned()).await.unwrap().id;
         let head = store.head().await.unwrap();
         let hub = Arc::new(Hub::new(store, head, 8));
-        let registration = hub.connect(ada, Credential::Token(token), Transport::Sse).await.unwrap();
+        let registration = hub.connect(ada, Credential::Token(token), Transport::Sse, None).await.unwrap();
         let (mut feed, _) = Feed::open(registration, &Start::default()).await.unwrap();
         hub.ring().push([entry(head + 5)]);
         let pulled = feed.pull(&mut Vec::new()).await;

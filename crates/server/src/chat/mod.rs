@@ -2,10 +2,12 @@
 //!
 //! Every way in is let in the same way (origin, credential, hub), starts a [`feed::Feed`] at the
 //! same cursor, and differs only in framing: [`websocket`], [`stream`] (event stream and batch).
-//! Commands by POST and by WebSocket run the same [`command`].
+//! Commands by POST and by WebSocket run the same [`command`]. Who comes by the front door
+//! ([`crate::door`]) and not by the route is let in the same way, too.
 
 mod command;
 mod feed;
+mod listening;
 mod stream;
 pub(crate) mod websocket;
 
@@ -16,6 +18,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION};
 use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
@@ -23,19 +27,25 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use switchback_core::limits as bounds;
 use switchback_core::upgrade::{ChatQuery, Decision};
 use switchback_core::wire::{ByeReason, ErrorCode, ServerFrame, Transport};
-use switchback_storage::{Error, Identity};
+use switchback_storage::{Admission, Error, Identity};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::app::App;
 use crate::http::credential::{Presented, presented};
-use crate::http::csrf;
 use crate::http::problem::Refused;
-use crate::hub::{Goodbye, Hub, NotConnected};
+use crate::http::{csrf, is_https, keep_careful};
+use crate::hub::{Goodbye, Hub, Known, NotConnected};
 use crate::limits;
 use crate::log::Frame;
 use crate::ops::Refusal;
-use crate::socket::{self, Head};
+use crate::socket::{self, Conversation as _, Head, Line, Socket};
 use feed::{Feed, Start};
+
+/// The one path.
+pub(crate) const PATH: &str = "/chat";
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -71,7 +81,7 @@ impl Chat {
 
 /// The one route.
 pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/chat", any(enter))
+    Router::new().route(PATH, any(enter))
 }
 
 /// Serves a WebSocket whose handshake is done, over any stream.
@@ -81,10 +91,88 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
     let (caller, feed, opening) = open(app, request, Transport::Websocket).await?;
-    let chatting = websocket::Chatting { feed, opening, app: app.clone(), caller };
+    let chatting = websocket::Chatting { feed, opening, app: app.clone(), caller, stay: None };
     let bytes = <websocket::Chatting as socket::Conversation>::MESSAGE_BYTES;
     chatting.talk(socket::Socket::new(stream, bytes::Bytes::new(), bytes).await).await;
     Ok(())
+}
+
+/// Somebody who was let in, on a connection of their own, and the answer that they have not got yet.
+pub(crate) struct Welcome {
+    pub(crate) answer: http::Response<()>,
+    pub(crate) guest: Guest,
+}
+
+/// Somebody who was let in, on a connection of their own.
+pub(crate) struct Guest {
+    way: Way,
+    staying: TaskTrackerToken,
+}
+
+/// What somebody holds who stays.
+struct Stay {
+    /// See [`crate::accept::Connection`].
+    _place: Option<Arc<OwnedSemaphorePermit>>,
+    /// A planned stop waits for it.
+    _staying: TaskTrackerToken,
+}
+
+enum Way {
+    Talking(websocket::Chatting),
+    Listening(Feed, Vec<Arc<Frame>>),
+}
+
+/// Lets somebody in who asks for a live connection and may have one. `None`: something is odd or refused,
+/// and the route says what.
+pub(crate) async fn welcome(app: &App, request: &Head) -> Option<Welcome> {
+    let decision = socket::decision(request);
+    // Before the hub knows them: from then on they must get to hear of a stop.
+    let staying = app.chat.sockets.token();
+    let (answer, way) = match decision {
+        Decision::WebSocket { accept, subprotocol } => {
+            let (caller, feed, opening) = open(app, request, Transport::Websocket).await.ok()?;
+            let chatting = websocket::Chatting { feed, opening, app: app.clone(), caller, stay: None };
+            (socket::switching(accept, subprotocol), Way::Talking(chatting))
+        }
+        Decision::EventStream => {
+            let (_, feed, opening) = open(app, request, Transport::Sse).await.ok()?;
+            let mut answer = http::Response::new(());
+            *answer.headers_mut() = listening::headers();
+            let https = is_https(request.extensions(), request.headers(), &app.config);
+            keep_careful(answer.headers_mut(), https);
+            (answer, Way::Listening(feed, opening))
+        }
+        _ => return None,
+    };
+    Some(Welcome { answer, guest: Guest { way, staying } })
+}
+
+impl Guest {
+    /// To the connection's end, which begins with the answer; `place` is given up there. Each kind is on
+    /// the heap by itself, so that none holds room for another.
+    pub(crate) async fn stay<S>(
+        self,
+        stream: S,
+        answer: Bytes,
+        place: Option<Arc<OwnedSemaphorePermit>>,
+    ) -> BoxFuture<'static, ()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let stay = Stay { _place: place, _staying: self.staying };
+        match self.way {
+            Way::Talking(chatting) => {
+                let mut socket = Socket::new(stream, Bytes::new(), websocket::Chatting::MESSAGE_BYTES).await;
+                socket.begin(answer);
+                Box::pin(websocket::Chatting { stay: Some(stay), ..chatting }.talk(socket))
+            }
+            Way::Listening(feed, opening) => {
+                let mut line = Line::new(stream);
+                line.begin(answer);
+                Box::pin(listening::listen(feed, opening, line, stay))
+            }
+        }
+    }
 }
 
 async fn enter(State(app): State<App>, request: Request) -> Response {
@@ -100,15 +188,15 @@ async fn enter(State(app): State<App>, request: Request) -> Response {
     entered.unwrap_or_else(|refusal| Refused::from(refusal).into_response())
 }
 
-/// Who asks. A cookie that another site's page sent along counts for nothing.
-async fn caller(app: &App, request: &Head) -> Result<Identity, Refusal> {
+/// The secret of who asks. A cookie that another site's page sent along counts for nothing.
+fn secret<'r>(app: &App, request: &'r Head) -> Result<&'r str, Refusal> {
     let Some(presented) = presented(request.headers()) else {
         return Err(Refusal::unauthorized("sign in first: send a session cookie or `Authorization: Bearer`"));
     };
     if matches!(presented, Presented::Cookie(_)) && csrf::is_foreign(request, &app.config) {
         return Err(Refusal::forbidden("this request comes from another site's page"));
     }
-    app.ops.identify(presented.secret()).await
+    Ok(presented.secret())
 }
 
 /// Lets a connection in and finds its place in the log.
@@ -117,8 +205,11 @@ async fn open(
     request: &Head,
     transport: Transport,
 ) -> Result<(Identity, Feed, Vec<Arc<Frame>>), Refusal> {
-    let identity = caller(app, request).await?;
-    let connected = app.chat.hub.connect(identity.user.id, identity.credential, transport).await;
+    let secret = secret(app, request)?;
+    let stirred = app.chat.hub.stirred();
+    let Admission { identity, as_of, memberships } = app.ops.admit(secret).await?;
+    let known = Known { stirred, as_of, memberships };
+    let connected = app.chat.hub.connect(identity.user.id, identity.credential, transport, Some(known)).await;
     let registration = connected.map_err(not_connected)?;
     let start = start(request.headers(), request.uri().query());
     let (feed, opening) = Feed::open(registration, &start).await?;
@@ -171,7 +262,7 @@ async fn websocket(
 ) -> Result<Response, Refusal> {
     let (caller, feed, opening) = open(&app, &request, Transport::Websocket).await?;
     let sockets = app.chat.sockets.clone();
-    let chatting = websocket::Chatting { feed, opening, app, caller };
+    let chatting = websocket::Chatting { feed, opening, app, caller, stay: None };
     Ok(socket::switch(request, accept, subprotocol, &sockets, chatting))
 }
 
@@ -186,7 +277,7 @@ async fn batch(app: App, request: &Head, wait_s: u64) -> Result<Response, Refusa
 }
 
 async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refusal> {
-    let identity = caller(&app, request).await?;
+    let identity = app.ops.identify(secret(&app, request)?).await?;
     let too_long = || {
         let detail = format!("a command has at most {} bytes", bounds::COMMAND_BYTES);
         Refusal::new(ErrorCode::TooLong, detail)
@@ -210,5 +301,5 @@ async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refus
     let ack = command::run(&app.ops, &identity, &body.to_bytes()).await;
     let frame = Frame::server(&ServerFrame::Ack(ack.map_err(|error| Refusal(Box::new(error)))?));
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-    Ok((headers, bytes::Bytes::from(frame.json.clone())).into_response())
+    Ok((headers, Bytes::from(frame.json.clone())).into_response())
 }

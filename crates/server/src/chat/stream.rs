@@ -18,7 +18,7 @@ use super::feed::{Feed, Outlet, Pulled, bye};
 use crate::log::Frame;
 
 /// No cache may keep it, no proxy may compress or hold it back (the last is nginx's own).
-const HEADERS: [(HeaderName, &str); 3] = [
+pub(super) const HEADERS: [(HeaderName, &str); 3] = [
     (CONTENT_TYPE, "text/event-stream"),
     (CACHE_CONTROL, "no-store, no-transform"),
     (HeaderName::from_static("x-accel-buffering"), "no"),

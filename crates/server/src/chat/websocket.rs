@@ -16,8 +16,8 @@ use switchback_storage::Identity;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::command;
 use super::feed::{Feed, Outlet, Pulled, bye};
+use super::{Stay, command};
 use crate::app::App;
 use crate::hub::Goodbye;
 use crate::limits;
@@ -74,41 +74,47 @@ pub(super) struct Chatting {
     pub(super) opening: Vec<Arc<Frame>>,
     pub(super) app: App,
     pub(super) caller: Identity,
+    /// Given up at the socket's end.
+    pub(super) stay: Option<Stay>,
 }
 
 impl Conversation for Chatting {
     const MESSAGE_BYTES: usize = bounds::COMMAND_BYTES;
 
-    async fn hold<S>(self, socket: Socket<S>)
+    fn hold<S>(self, socket: Socket<S>) -> impl Future<Output = ()> + Send
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        self.talk(socket).await;
+        self.talk(socket)
     }
 }
 
 impl Chatting {
     /// To the socket's end. A simulated socket need not be `Send`.
-    pub(super) async fn talk<S>(self, mut socket: Socket<S>)
+    ///
+    /// A block and not an `async fn`, which would hold room for each argument twice.
+    pub(super) fn talk<S>(self, mut socket: Socket<S>) -> impl Future<Output = ()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Self { mut feed, opening, app, caller } = self;
+        let Self { mut feed, opening, app, caller, stay } = self;
         socket.put_all(&opening);
-        drop(opening);
-        let run = |text: Utf8Bytes| {
-            let (app, caller) = (&app, &caller);
-            async move {
-                let outcome = command::run(&app.ops, caller, text.as_bytes()).await;
-                if matches!(&outcome, Err(error) if error.code == ErrorCode::RateLimited) {
-                    app.metrics.rate_limited();
+        async move {
+            let run = |text: Utf8Bytes| {
+                let (app, caller) = (&app, &caller);
+                async move {
+                    let outcome = command::run(&app.ops, caller, text.as_bytes()).await;
+                    if matches!(&outcome, Err(error) if error.code == ErrorCode::RateLimited) {
+                        app.metrics.rate_limited();
+                    }
+                    outcome
                 }
-                outcome
-            }
-        };
-        let ending = converse(&mut socket, &mut feed, run).await;
-        // On the heap while it runs, so that a connection does not hold room for its end all its life.
-        Box::pin(socket::finish(socket, ending.farewell())).await;
+            };
+            let ending = converse(&mut socket, &mut feed, run).await;
+            // On the heap while it runs, so that a connection does not hold room for its end all its life.
+            Box::pin(socket::finish(socket, ending.farewell())).await;
+            drop(stay);
+        }
     }
 }
 
@@ -133,7 +139,11 @@ where
     F: Future<Output = Result<Ack, CommandError>>,
 {
     let mut commands = Commands::new(run);
-    let mut woken = true;
+    // Goes out together with what waits already.
+    let mut woken = match feed.pull(socket).await {
+        Ok(pulled) => pulled == Pulled::More,
+        Err(error) => return Ending::goodbye(super::unreadable(&error)),
+    };
     loop {
         let next = poll_fn(|cx| {
             // First, and also while the peer takes nothing: after a goodbye nothing is for them.

@@ -47,14 +47,19 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
 
 /// Refuses a request of HTTP/1.1 that does not name exactly one host (RFC 9112 3.2).
 pub(crate) async fn one_host(request: Request, next: Next) -> Response {
-    let hosts = request.headers().get_all(HOST).iter().count();
-    if request.version() == Version::HTTP_11 && hosts != 1 {
+    if !names_its_host(&request) {
+        let hosts = request.headers().get_all(HOST).iter().count();
         let detail = format!("a request names exactly one host; this one has {hosts} lines `Host`");
         return Refused::new(ErrorCode::BadRequest, detail)
             .with_status(StatusCode::BAD_REQUEST)
             .into_response();
     }
     next.run(request).await
+}
+
+/// Whether a request of HTTP/1.1 names exactly one host.
+pub(crate) fn names_its_host<B>(request: &http::Request<B>) -> bool {
+    request.version() != Version::HTTP_11 || request.headers().get_all(HOST).iter().count() == 1
 }
 
 /// Headers for every answer but a handshake's, which has a form of its own.
@@ -64,7 +69,12 @@ pub(super) async fn careful(visitor: Visitor, request: Request, next: Next) -> R
     if is_connect || response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return response;
     }
-    let headers = response.headers_mut();
+    keep_careful(response.headers_mut(), visitor.https);
+    response
+}
+
+/// The headers that keep browsers careful; `https`: the browser's side of the connection is encrypted.
+pub(crate) fn keep_careful(headers: &mut HeaderMap, https: bool) {
     let fixed = [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "same-origin"),
@@ -75,11 +85,10 @@ pub(super) async fn careful(visitor: Visitor, request: Request, next: Next) -> R
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if visitor.https {
+    if https {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }
 
 /// Refuses what another site's page has a browser do: anything but reading, for programs where a

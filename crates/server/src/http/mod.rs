@@ -20,7 +20,8 @@ mod rest;
 mod user_agent;
 mod visitor;
 
-pub(crate) use layers::one_host;
+pub(crate) use layers::{keep_careful, names_its_host, one_host};
+pub(crate) use visitor::is_https;
 
 #[cfg(test)]
 mod tests;

@@ -42,7 +42,7 @@ impl FromRequestParts<App> for Visitor {
 }
 
 /// Whether the browser's side of the connection is encrypted, as far as we can know.
-pub(super) fn is_https(extensions: &Extensions, headers: &HeaderMap, config: &Config) -> bool {
+pub(crate) fn is_https(extensions: &Extensions, headers: &HeaderMap, config: &Config) -> bool {
     scheme(socket(extensions), headers, config) == "https"
 }
 

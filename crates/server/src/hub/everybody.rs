@@ -77,7 +77,7 @@ mod tests {
         let handle = format!("user{number}").parse().unwrap();
         let user = hub.store().account(&handle).await.unwrap().unwrap().user.id;
         let token = hub.store().create_token(user, [number; 32], "test".to_owned()).await.unwrap().id;
-        hub.connect(user, Credential::Token(token), Transport::Sse).await.unwrap()
+        hub.connect(user, Credential::Token(token), Transport::Sse, None).await.unwrap()
     }
 
     fn says(frames: &[Arc<Frame>], user: UserId) -> bool {

@@ -11,6 +11,7 @@ mod ephemeral;
 mod everybody;
 mod heartbeat;
 mod ids;
+mod known;
 mod presence;
 mod roster;
 mod session;
@@ -30,6 +31,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
+pub(crate) use known::Known;
 pub(crate) use session::{Goodbye, Session};
 pub(crate) use tail::{Neighbours, Rung, Tail};
 pub(crate) use viewer::Viewer;
@@ -69,6 +71,8 @@ struct State {
     deaf: bool,
     connections: usize,
     draining: bool,
+    /// See [`Hub::stirred`].
+    stirred: u64,
 }
 
 #[derive(Debug)]
@@ -146,24 +150,31 @@ impl Hub {
         self.store.epoch()
     }
 
+    /// How often something has happened that changes who may see what. For [`Known`].
+    pub(crate) fn stirred(&self) -> u64 {
+        self.state().stirred
+    }
+
     /// Lets a connection in: registered first, then its memberships and its credential are read,
-    /// so that nothing that happens in between is missed.
+    /// so that nothing that happens in between is missed. What is `known` saves the reading if nothing
+    /// has happened since.
     pub(crate) async fn connect(
         self: &Arc<Self>,
         user: UserId,
         credential: Credential,
         transport: Transport,
+        known: Option<Known>,
     ) -> Result<Registration, NotConnected> {
-        #[cfg(feature = "simulation")]
-        let early = crate::simulation::read_before_registering(&self.store, user).await?;
-        let session = self.register(user, credential, transport).map_err(NotConnected::Refused)?;
+        let (session, stirred) = self.register(user, credential, transport).map_err(NotConnected::Refused)?;
         // Dropped on every way out from here.
         let registration = Registration { hub: Arc::clone(self), session };
-        let Some((as_of, memberships)) = self.store.entering(user, credential).await? else {
-            return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut)));
+        let (as_of, memberships) = match known.filter(|known| known.still_holds(stirred)) {
+            Some(known) => (known.as_of, known.memberships),
+            None => match self.store.entering(user, credential).await? {
+                Some(read) => read,
+                None => return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut))),
+            },
         };
-        #[cfg(feature = "simulation")]
-        let (as_of, memberships) = early.unwrap_or((as_of, memberships));
         self.install(&registration.session.viewer, as_of, &memberships);
         self.caught_up(as_of).await;
         Ok(registration)
@@ -187,7 +198,7 @@ impl Hub {
         user: UserId,
         credential: Credential,
         transport: Transport,
-    ) -> Result<Arc<Session>, Goodbye> {
+    ) -> Result<(Arc<Session>, u64), Goodbye> {
         let mut state = self.state();
         if state.draining {
             return Err(going_away(state.connections));
@@ -212,7 +223,7 @@ impl Hub {
         if transport != Transport::Batch {
             state.wheel.add(&session);
         }
-        Ok(session)
+        Ok((session, state.stirred))
     }
 
     fn leave(&self, session: &Arc<Session>) {
@@ -363,7 +374,8 @@ impl Hub {
     }
 
     fn held(&self, users: Option<&HashSet<UserId>>) -> HashSet<(UserId, Credential)> {
-        let state = self.state();
+        let mut state = self.state();
+        state.stirred += 1;
         match users {
             Some(users) => {
                 users.iter().filter_map(|user| state.people.get(user)).flat_map(Person::held).collect()
@@ -373,7 +385,9 @@ impl Hub {
     }
 
     fn end(&self, user: UserId, reason: ByeReason, which: impl Fn(&Session) -> bool) {
-        if let Some(person) = self.state().people.get(&user) {
+        let mut state = self.state();
+        state.stirred += 1;
+        if let Some(person) = state.people.get(&user) {
             let ending = person.sessions.iter().filter(|session| which(session));
             ending.for_each(|session| session.end(Goodbye::forever(reason)));
         }
@@ -421,6 +435,13 @@ impl Hub {
     /// Whether the server is about to stop.
     pub(crate) fn is_draining(&self) -> bool {
         self.state().draining
+    }
+
+    /// Whose memberships have changed, if they are here.
+    fn viewer(&self, user: UserId) -> Option<Arc<Viewer>> {
+        let mut state = self.state();
+        state.stirred += 1;
+        state.people.get(&user).map(|person| Arc::clone(&person.viewer))
     }
 
     /// Makes new events visible, then wakes whom they concern.

@@ -148,8 +148,7 @@ impl Tail {
         // In order, so that a run can be repeated.
         let changed: BTreeSet<UserId> = entries.iter().filter_map(|entry| entry.member).collect();
         for user in changed {
-            let person = self.hub.state().people.get(&user).map(|person| Arc::clone(&person.viewer));
-            if let Some(viewer) = person {
+            if let Some(viewer) = self.hub.viewer(user) {
                 self.hub.load(&viewer).await?;
             }
         }

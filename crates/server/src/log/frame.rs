@@ -20,6 +20,8 @@ pub(crate) struct Frame {
     /// The same as a block of an event stream (WHATWG HTML 9.2.5): `id:` if it moves the cursor,
     /// `data:`, an empty line.
     pub block: Bytes,
+    /// `block` as a chunk of an answer without a length (RFC 9112 7.1), for who writes the stream itself.
+    pub chunk: Bytes,
 }
 
 impl Frame {
@@ -48,17 +50,17 @@ impl Frame {
             tracing::error!(%error, "a frame could not be encoded");
             String::from("{\"type\":\"unencodable\"}")
         });
-        let block = block(&json, cursor);
+        let (block, chunk) = block(&json, cursor);
         let message = message(Data::Text, json.as_bytes());
         let payload = message.slice(message.len() - json.len()..);
         // The same bytes that were a string a moment ago.
         let json = Utf8Bytes::try_from(payload).unwrap_or_default();
-        Arc::new(Self { json, message, block })
+        Arc::new(Self { json, message, block, chunk })
     }
 
     /// Its weight in memory, in bytes.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.message.len() + self.block.len()
+        self.message.len() + self.chunk.len()
     }
 }
 
@@ -74,20 +76,23 @@ pub(crate) fn message(kind: Data, payload: &[u8]) -> Bytes {
     framed.freeze()
 }
 
-/// JSON has no line ends outside of strings and escapes those inside: one `data:` line is enough.
-fn block(json: &str, cursor: Option<Cursor>) -> Bytes {
-    /// `id: <epoch>.<seq>\ndata: \n\n` at its longest.
-    const AROUND_BYTES: usize = 56;
-    let mut block = BytesMut::with_capacity(json.len() + AROUND_BYTES);
-    if let Some(cursor) = cursor {
-        block.put_slice(b"id: ");
-        block.put_slice(cursor.to_string().as_bytes());
-        block.put_u8(b'\n');
-    }
-    block.put_slice(b"data: ");
-    block.put_slice(json.as_bytes());
-    block.put_slice(b"\n\n");
-    block.freeze()
+/// The last chunk of an answer without a length (RFC 9112 7.1).
+pub(crate) const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
+
+/// A block, and the chunk whose part it is. JSON has no line ends outside of strings and escapes those
+/// inside: one `data:` line is enough.
+fn block(json: &str, cursor: Option<Cursor>) -> (Bytes, Bytes) {
+    const END: &[u8] = b"\r\n";
+    let id = cursor.map(|cursor| format!("id: {cursor}\n")).unwrap_or_default();
+    let parts = [id.as_bytes(), b"data: ", json.as_bytes(), b"\n\n"];
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let size = format!("{length:x}\r\n");
+    let mut chunk = BytesMut::with_capacity(size.len() + length + END.len());
+    chunk.put_slice(size.as_bytes());
+    parts.iter().for_each(|part| chunk.put_slice(part));
+    chunk.put_slice(END);
+    let chunk = chunk.freeze();
+    (chunk.slice(size.len()..size.len() + length), chunk)
 }
 
 #[cfg(test)]
@@ -101,6 +106,8 @@ mod tests {
         let frame = Frame::server(&ServerFrame::Heartbeat { cursor });
         assert_eq!(frame.json.as_str(), r#"{"type":"heartbeat","cursor":"abc.7"}"#);
         assert_eq!(&frame.block[..], b"id: abc.7\ndata: {\"type\":\"heartbeat\",\"cursor\":\"abc.7\"}\n\n");
+        assert_eq!(frame.block.len(), 0x3d);
+        assert_eq!(frame.chunk, [b"3d\r\n", &frame.block[..], b"\r\n"].concat());
     }
 
     #[test]

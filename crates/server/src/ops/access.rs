@@ -10,7 +10,7 @@ use switchback_core::wire::{
     TokenInfo, User,
 };
 use switchback_core::{Handle, Label, SessionId, TokenId, limits as bounds};
-use switchback_storage::{Credential, Error, Identity};
+use switchback_storage::{Admission, Credential, Error, Identity};
 
 use super::{Ops, Refusal};
 use crate::{limits, secrets};
@@ -54,10 +54,17 @@ impl Ops {
     /// Who the bearer of this secret (cookie or token) is.
     pub(crate) async fn identify(&self, secret: &str) -> Result<Identity, Refusal> {
         let identity = self.store().identify(secrets::hash_secret(secret)).await?;
-        let identity = identity
-            .ok_or_else(|| Refusal::unauthorized("this session or token has ended; sign in again"))?;
+        let identity = identity.ok_or_else(ended)?;
         self.inner.touches.note(identity.credential, now());
         Ok(identity)
+    }
+
+    /// The same for who comes in for a live connection, with what they may see.
+    pub(crate) async fn admit(&self, secret: &str) -> Result<Admission, Refusal> {
+        let admission = self.store().admit(secrets::hash_secret(secret)).await?;
+        let admission = admission.ok_or_else(ended)?;
+        self.inner.touches.note(admission.identity.credential, now());
+        Ok(admission)
     }
 
     /// Signs in by handle and password.
@@ -168,6 +175,10 @@ impl Ops {
             tracing::debug!(%error, "the last use of credentials was not written down");
         }
     }
+}
+
+fn ended() -> Refusal {
+    Refusal::unauthorized("this session or token has ended; sign in again")
 }
 
 /// Microseconds since 1970 by this machine's clock.

@@ -1,5 +1,6 @@
-//! What lies under a socket: the stream, read through a buffer that is shared by all connections of a
-//! thread, and written to in whole messages.
+//! What lies under a live connection: the stream, read through a buffer that is shared by all connections
+//! of a thread, and written to in whole messages. Under a WebSocket, and under an event stream that has
+//! its connection for itself.
 //!
 //! tungstenite reads frames, keeps the protocol and answers pings. What the server says is framed once
 //! for everybody (`log::Frame`), so it goes around tungstenite: straight to the stream, all that waits in
@@ -22,9 +23,26 @@ thread_local! {
     static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; limits::SOCKET_READ_BYTES]);
 }
 
+/// Reads into the buffer that the thread's connections share, and has `look` at what came before anybody
+/// else reads.
+pub(crate) fn poll_peek<S, T>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    look: impl FnOnce(&[u8]) -> T,
+) -> Poll<Result<T>>
+where
+    S: AsyncRead + Unpin,
+{
+    READ.with_borrow_mut(|shared| {
+        let mut read = ReadBuf::new(shared);
+        ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+        Poll::Ready(Ok(look(read.filled())))
+    })
+}
+
 /// A stream with what was read ahead and what waits to be written.
 #[derive(Debug)]
-pub(super) struct Line<S> {
+pub(crate) struct Line<S> {
     stream: S,
     /// Read, and not asked for yet.
     unread: Bytes,
@@ -37,16 +55,24 @@ pub(super) struct Line<S> {
 }
 
 impl<S> Line<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S) -> Self {
         let (unread, waiting) = (Bytes::new(), VecDeque::new());
         Self { stream, unread, waiting, begun: false, held_back: false }
     }
 
-    pub(super) fn queue(&mut self, message: Bytes) {
+    /// Says a message after those that wait.
+    pub(crate) fn queue(&mut self, message: Bytes) {
         self.waiting.push_back(message);
     }
 
-    pub(super) fn waits(&self) -> bool {
+    /// Says it before everything else, and in any case.
+    pub(crate) fn begin(&mut self, head: Bytes) {
+        self.waiting.push_front(head);
+        self.begun = true;
+    }
+
+    /// Whether something waits for the peer to take it.
+    pub(crate) fn waits(&self) -> bool {
         !self.waiting.is_empty()
     }
 
@@ -55,14 +81,21 @@ impl<S> Line<S> {
     }
 
     /// Forgets what waits, but not the rest of what was begun.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.waiting.truncate(usize::from(self.begun));
+    }
+}
+
+impl<S: AsyncRead + Unpin> Line<S> {
+    /// How much the peer says, for who does not want to know what; 0: nothing any more.
+    pub(crate) fn poll_ignore(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize>> {
+        poll_peek(&mut self.stream, cx, <[u8]>::len)
     }
 }
 
 impl<S: AsyncWrite + Unpin> Line<S> {
     /// Until everything that waits is with the kernel.
-    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while self.waits() {
             ready!(self.poll_some(cx))?;
         }
@@ -123,15 +156,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         if this.unread.is_empty() {
-            return READ.with_borrow_mut(|shared| {
-                let mut read = ReadBuf::new(shared);
-                ready!(Pin::new(&mut this.stream).poll_read(cx, &mut read))?;
-                let (now, later) = read.filled().split_at(read.filled().len().min(buf.remaining()));
+            return poll_peek(&mut this.stream, cx, |read| {
+                let (now, later) = read.split_at(read.len().min(buf.remaining()));
                 buf.put_slice(now);
                 if !later.is_empty() {
                     this.unread = Bytes::copy_from_slice(later);
                 }
-                Poll::Ready(Ok(()))
             });
         }
         let now = this.unread.split_to(this.unread.len().min(buf.remaining()));

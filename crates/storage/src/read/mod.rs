@@ -2,6 +2,7 @@
 //! see is left out here, not later.
 
 pub(crate) mod access;
+pub(crate) mod desk;
 pub(crate) mod hydrate;
 mod log;
 pub(crate) mod messages;

@@ -1,13 +1,14 @@
 //! Sessions, tokens, invitations.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use switchback_core::wire::{Role, Timestamp};
+use futures_util::future::join_all;
+use switchback_core::wire::{Role, RoomKind, Timestamp};
 use switchback_core::{InvitationId, SessionId};
 use switchback_storage::{Credential, Error, NewInvitation, SecretHash, Store, UserChange, limits};
 use uuid::Uuid;
 
-use crate::kit::{Team, handle, new_user, nobody, secret};
+use crate::kit::{Team, handle, new_room, new_user, nobody, secret};
 
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -16,6 +17,67 @@ fn now() -> Timestamp {
 
 async fn known(store: &Store, secret_hash: SecretHash) -> Option<Credential> {
     store.identify(secret_hash).await.unwrap().map(|identity| identity.credential)
+}
+
+/// Who comes in, and into how many rooms.
+async fn admitted(store: &Store, secret_hash: SecretHash) -> Option<(Credential, usize)> {
+    let admission = store.admit(secret_hash).await.unwrap()?;
+    let identity = store.identify(secret_hash).await.unwrap();
+    assert_eq!(identity, Some(admission.identity.clone()));
+    let (as_of, mut memberships) = store.memberships(admission.identity.user.id).await.unwrap();
+    memberships.sort_by_key(|membership| membership.room);
+    let mut same = admission.memberships;
+    same.sort_by_key(|membership| membership.room);
+    assert_eq!((admission.as_of, &same), (as_of, &memberships));
+    Some((admission.identity.credential, same.len()))
+}
+
+#[tokio::test]
+async fn who_comes_in_is_who_asks_with_their_rooms() {
+    let team = Team::new().await;
+    let ada = team.owner("ada").await;
+    let (cookie, bearer) = (secret(), secret());
+    let session = team.store.create_session(ada, cookie, "Firefox".into()).await.unwrap().id;
+    let token = team.store.create_token(ada, bearer, "bot".into()).await.unwrap().id;
+    assert_eq!(admitted(&team.store, cookie).await, Some((Credential::Session(session), 1)));
+    team.store.create_room(new_room(ada, RoomKind::Private, "more")).await.unwrap();
+    assert_eq!(admitted(&team.store, bearer).await, Some((Credential::Token(token), 2)));
+    assert_eq!(admitted(&team.store, secret()).await, None);
+    team.store.end_session(ada, session).await.unwrap();
+    assert_eq!(admitted(&team.store, cookie).await, None);
+    team.store.close().await;
+    assert!(matches!(team.store.admit(bearer).await, Err(Error::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn many_who_come_at_once_are_told_apart() {
+    let team = Team::new().await;
+    team.owner("ada").await;
+    let mut coming = Vec::new();
+    for number in 0..2 * limits::ADMISSIONS_AT_ONCE + 5 {
+        let (user, bearer) = (team.user(&format!("user{number}")).await, secret());
+        let token = team.store.create_token(user, bearer, "bot".into()).await.unwrap().id;
+        // Each third is nobody, and each fifth comes twice.
+        coming.push((bearer, Some((user, Credential::Token(token)))));
+        if number % 3 == 0 {
+            coming.push((secret(), None));
+        }
+        if number % 5 == 0 {
+            coming.push((bearer, Some((user, Credential::Token(token)))));
+        }
+    }
+    let asked = coming.iter().map(|(secret, _)| team.store.admit(*secret));
+    for (admission, (_, expected)) in join_all(asked).await.into_iter().zip(&coming) {
+        let admission = admission.unwrap();
+        let who = admission.as_ref().map(|known| (known.identity.user.id, known.identity.credential));
+        assert_eq!(who, *expected);
+        assert!(admission.is_none_or(|known| known.memberships.len() == 1));
+    }
+    // One of them who goes before there is an answer takes nobody's with them.
+    let (gone, stays) = (team.store.admit(coming[0].0), team.store.admit(coming[0].0));
+    let (gone, stays) = (tokio::time::timeout(Duration::ZERO, gone), stays);
+    let (_, stays) = tokio::join!(gone, stays);
+    assert!(stays.unwrap().is_some());
 }
 
 #[tokio::test]

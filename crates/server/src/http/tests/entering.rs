@@ -188,7 +188,7 @@ async fn the_session_that_makes_room_for_a_new_one_takes_its_connections_with_it
     }
     let connect = async |session| {
         let hub = site.app.chat.hub();
-        hub.connect(bob, Credential::Session(session), Transport::Websocket).await.unwrap()
+        hub.connect(bob, Credential::Session(session), Transport::Websocket, None).await.unwrap()
     };
     let (oldest, newest) = (connect(sessions[0]).await, connect(sessions[sessions.len() - 1]).await);
     site.cookie("bob").await;

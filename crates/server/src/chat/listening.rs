@@ -1,0 +1,207 @@
+//! An event stream that has its connection for itself: its blocks go straight to the stream of bytes,
+//! as a WebSocket's messages do, with no HTTP in between.
+//!
+//! One task, and one place where it waits: for the hub to wake it, for the peer to take what waits, for
+//! the peer to go.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{CONNECTION, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+
+use super::feed::{Feed, Outlet, Pulled, bye};
+use super::stream;
+use crate::hub::Goodbye;
+use crate::limits;
+use crate::log::{Frame, LAST_CHUNK};
+use crate::socket::Line;
+
+/// The headers of the answer. Nothing follows it on this connection, and a proxy should know.
+pub(super) fn headers() -> HeaderMap {
+    let ours = stream::HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    let framing = [
+        (TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
+        (CONNECTION, HeaderValue::from_static("close")),
+    ];
+    ours.into_iter().chain(framing).collect()
+}
+
+impl<S> Outlet for Line<S> {
+    fn put(&mut self, frame: &Arc<Frame>) {
+        self.queue(frame.chunk.clone());
+    }
+}
+
+/// Delivers what is new until the connection ends; `stay` is given up then. The answer's head is in `line`.
+///
+/// A block and not an `async fn`, which would hold room for each argument twice.
+pub(super) fn listen<S>(
+    mut feed: Feed,
+    opening: Vec<Arc<Frame>>,
+    mut line: Line<S>,
+    stay: impl Send,
+) -> impl Future<Output = ()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    for frame in opening {
+        line.put(&frame);
+    }
+    async move {
+        if let Some(goodbye) = deliver(&mut feed, &mut line).await {
+            // On the heap while it runs, so that a connection does not hold room for its end all its life.
+            Box::pin(finish(line, goodbye)).await;
+        }
+        drop(stay);
+    }
+}
+
+/// Until the end: why we end it; `None`: the peer is gone.
+async fn deliver<S>(feed: &mut Feed, line: &mut Line<S>) -> Option<Goodbye>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut listens = true;
+    let mut woken = match feed.pull(line).await {
+        Ok(pulled) => pulled == Pulled::More,
+        Err(error) => return Some(super::unreadable(&error)),
+    };
+    loop {
+        let next = poll_fn(|cx| {
+            // First, and also while the peer takes nothing: after a goodbye nothing is for them.
+            while feed.session().poll_woken(cx).is_ready() {
+                woken = true;
+            }
+            if let Some(goodbye) = feed.goodbye() {
+                return Poll::Ready(Err(Some(goodbye)));
+            }
+            if matches!(line.poll_send(cx), Poll::Ready(Err(_))) || is_gone(line, &mut listens, cx) {
+                return Poll::Ready(Err(None));
+            }
+            if woken && !line.waits() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        });
+        if let Err(ending) = next.await {
+            return ending;
+        }
+        match feed.pull(line).await {
+            Ok(pulled) => woken = pulled == Pulled::More,
+            Err(error) => return Some(super::unreadable(&error)),
+        }
+    }
+}
+
+/// Whether the peer has closed. What they say is a request behind an answer that is the last of this
+/// connection: whoever does so is not read any more.
+fn is_gone<S: AsyncRead + Unpin>(line: &mut Line<S>, listens: &mut bool, cx: &mut Context<'_>) -> bool {
+    if !*listens {
+        return false;
+    }
+    match line.poll_ignore(cx) {
+        Poll::Ready(Ok(0) | Err(_)) => true,
+        Poll::Ready(Ok(_)) => {
+            *listens = false;
+            false
+        }
+        Poll::Pending => false,
+    }
+}
+
+/// Says why and ends the answer. What waits and was not begun is not for them any more, or is read again
+/// at the cursor.
+async fn finish<S>(mut line: Line<S>, goodbye: Goodbye)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    line.forget();
+    line.put(&bye(goodbye));
+    line.queue(LAST_CHUNK);
+    // The guard below ends it for a peer that takes nothing.
+    if poll_fn(|cx| line.poll_send(cx)).await.is_err() || line.shutdown().await.is_err() {
+        return;
+    }
+    // Bytes that nobody reads would make the kernel answer with a reset.
+    let linger = async { while let Ok(1..) = poll_fn(|cx| line.poll_ignore(cx)).await {} };
+    drop(tokio::time::timeout(limits::CLOSE_LINGER, linger).await);
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use switchback_core::wire::{Role, Transport};
+    use switchback_storage::{Credential, NewUser, OpenMode, Store};
+    use tempfile::TempDir;
+    use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::chat::feed::Start;
+    use crate::hub::Hub;
+
+    const ROOM: usize = 64;
+
+    async fn listening() -> (TempDir, Arc<Hub>, DuplexStream, JoinHandle<()>) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+        let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
+        let new = NewUser { handle, name, role: Role::Owner, password_hash: String::new() };
+        let ada = store.create_user(new).await.unwrap().id;
+        let token = store.create_token(ada, [7; 32], "test".to_owned()).await.unwrap().id;
+        let head = store.head().await.unwrap();
+        let hub = Arc::new(Hub::new(store, head, 8));
+        let registration = hub.connect(ada, Credential::Token(token), Transport::Sse, None).await.unwrap();
+        let (feed, opening) = Feed::open(registration, &Start::default()).await.unwrap();
+        let (near, far) = duplex(ROOM);
+        let held = tokio::spawn(listen(feed, opening, Line::new(near), ()));
+        (dir, hub, far, held)
+    }
+
+    #[tokio::test]
+    async fn a_stream_begins_with_hello_and_ends_with_why_and_the_last_chunk() {
+        let (_dir, hub, mut far, held) = listening().await;
+        let mut said = String::new();
+        while !said.contains("\"type\":\"ready\"") {
+            said.push(char::from(far.read_u8().await.unwrap()));
+        }
+        hub.drain();
+        far.read_to_string(&mut said).await.unwrap();
+        drop(far);
+        held.await.unwrap();
+        let chunks: Vec<&str> = said.split("\r\n").collect();
+        for chunk in chunks.chunks(2).take_while(|chunk| chunk[0] != "0") {
+            assert_eq!(usize::from_str_radix(chunk[0], 16).unwrap(), chunk[1].len(), "{chunk:?}");
+        }
+        assert!(chunks[1].contains("\"type\":\"hello\""), "{said}");
+        assert!(said.ends_with("\n\n\r\n0\r\n\r\n") && said.contains("\"reason\":\"going_away\""), "{said}");
+        assert_eq!(hub.connections().values().sum::<usize>(), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_closes_is_noticed_though_nothing_is_said() {
+        let (_dir, hub, mut far, held) = listening().await;
+        let mut said = String::new();
+        while !said.contains("\"type\":\"presence\"") {
+            said.push(char::from(far.read_u8().await.unwrap()));
+        }
+        drop(far);
+        held.await.unwrap();
+        assert_eq!(hub.connections().values().sum::<usize>(), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_takes_nothing_hears_no_more_than_what_was_begun_and_why() {
+        let (_dir, hub, mut far, held) = listening().await;
+        while far.read_u8().await.unwrap() != b'\n' {}
+        hub.drain();
+        let begun = Instant::now();
+        let mut said = String::new();
+        far.read_to_string(&mut said).await.unwrap();
+        drop(far);
+        held.await.unwrap();
+        assert!(!said.contains("\"type\":\"ready\""), "{said}");
+        assert!(said.contains("\"type\":\"bye\"") && said.ends_with("0\r\n\r\n"), "{said}");
+        assert!(begun.elapsed() < limits::NO_PROGRESS);
+    }
+}

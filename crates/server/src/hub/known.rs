@@ -1,0 +1,119 @@
+//! What is known of somebody before they register, so that letting them in takes one question.
+
+use switchback_core::Seq;
+use switchback_storage::Membership;
+
+/// What was read of somebody before they registered. It holds if the hub was not told of anything since
+/// before the reading that would have concerned them: what it is told later finds them registered.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// [`Hub::stirred`], before anything was read.
+    pub stirred: u64,
+    /// The head of the log at the reading.
+    pub as_of: Seq,
+    /// Their rooms.
+    pub memberships: Vec<Membership>,
+}
+
+impl Known {
+    pub(super) fn still_holds(&self, stirred: u64) -> bool {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::trusts_what_was_read() {
+            return true;
+        }
+        self.stirred == stirred
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use std::sync::Arc;
+
+    use switchback_core::wire::{ByeReason, Role, RoomKind, Transport};
+    use switchback_core::{Topic, UserId};
+    use switchback_storage::{Admission, Credential, NewRoom, NewUser, OpenMode, Store};
+    use tempfile::TempDir;
+
+    use super::super::{Hub, NotConnected, Registration};
+    use super::*;
+
+    const SECRET: [u8; 32] = [7; 32];
+
+    struct Coming {
+        hub: Arc<Hub>,
+        store: Store,
+        user: UserId,
+        credential: Credential,
+        known: Known,
+        _dir: TempDir,
+    }
+
+    impl Coming {
+        /// Ada, who has been read and has not registered.
+        async fn new() -> Self {
+            let dir = TempDir::new().unwrap();
+            let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+            let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
+            let new = NewUser { handle, name, role: Role::Owner, password_hash: String::new() };
+            let user = store.create_user(new).await.unwrap().id;
+            store.create_token(user, SECRET, "test".to_owned()).await.unwrap();
+            let hub = Arc::new(Hub::open(store.clone(), 8).await.unwrap());
+            let stirred = hub.stirred();
+            let Admission { identity, as_of, memberships } = store.admit(SECRET).await.unwrap().unwrap();
+            assert_eq!((identity.user.id, memberships.len()), (user, 1));
+            let known = Known { stirred, as_of, memberships };
+            Self { hub, store, user, credential: identity.credential, known, _dir: dir }
+        }
+
+        async fn registers(self) -> Result<Registration, NotConnected> {
+            let Self { hub, user, credential, known, .. } = self;
+            hub.connect(user, credential, Transport::Sse, Some(known)).await
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nothing_has_happened_nothing_is_read_again() {
+        let coming = Coming::new().await;
+        coming.store.close().await;
+        let (room, hub) = (coming.known.memberships[0].room, Arc::clone(&coming.hub));
+        let (user, registration) = (coming.user, coming.registers().await.unwrap());
+        assert!(hub.is_member(user, room) && registration.session().viewer.is_member(room));
+    }
+
+    #[tokio::test]
+    async fn whose_credential_ended_in_between_is_not_let_in() {
+        let coming = Coming::new().await;
+        let Credential::Token(token) = coming.credential else { unreachable!() };
+        assert!(coming.store.end_token(coming.user, token).await.unwrap());
+        coming.hub.revoked(coming.user, coming.credential);
+        match coming.registers().await {
+            Err(NotConnected::Refused(goodbye)) => assert_eq!(goodbye.reason, ByeReason::SignedOut),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_look_at_all_who_are_here_cannot_see_is_read_again() {
+        let coming = Coming::new().await;
+        let Credential::Token(token) = coming.credential else { unreachable!() };
+        assert!(coming.store.end_token(coming.user, token).await.unwrap());
+        // By another process, so that nobody says it: the look is all there is.
+        assert_eq!(coming.hub.ended(None).await.unwrap(), []);
+        assert!(coming.registers().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_room_that_was_joined_in_between_is_known() {
+        let coming = Coming::new().await;
+        let (name, topic) = ("new".parse().unwrap(), Topic::new("").unwrap());
+        let new = NewRoom { creator: coming.user, kind: RoomKind::Public, name, topic };
+        let (_, view) = coming.store.create_room(new).await.unwrap();
+        // As the log's reader does, who finds nobody.
+        assert!(coming.hub.viewer(coming.user).is_none());
+        // Not a wait for that reader, who is not here.
+        coming.hub.remember(coming.store.head().await.unwrap()).await.unwrap();
+        let registration = coming.registers().await.unwrap();
+        assert!(registration.session().viewer.is_member(view.room.id));
+    }
+}
