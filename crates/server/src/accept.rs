@@ -24,10 +24,11 @@ use crate::door::{Door, Visitor};
 use crate::guard::{Guarded, Prompt};
 use crate::limits;
 use crate::pace::{PacedExecutor, paced};
+use crate::tcp::Tcp;
 use crate::tls::{Encrypted, Tls};
 
 /// What HTTP runs over without TLS.
-pub(crate) type PlainStream = Prompt<Guarded<TcpStream>>;
+pub(crate) type PlainStream = Prompt<Guarded<Tcp>>;
 /// What HTTP runs over with TLS.
 pub(crate) type TlsStream = Prompt<Encrypted>;
 
@@ -110,7 +111,11 @@ impl<'g> Acceptor<'g> {
         // On the heap while it runs: what an arrival needs, an idle connection does not hold.
         let arriving: BoxFuture<'static, Option<BoxFuture<'static, ()>>> = match self.tls.clone() {
             Some(tls) => Box::pin(arrival.encrypted(tls, socket)),
-            None => Box::pin(arrival.received(Guarded::new(socket))),
+            None => {
+                let stream = Tcp::new(socket);
+                let handle = stream.handle();
+                Box::pin(arrival.received(Guarded::new(stream), Some(handle)))
+            }
         };
         tokio::spawn(async move {
             if let Some(staying) = arriving.await {
@@ -131,18 +136,18 @@ impl Arrival {
     async fn encrypted(self, tls: Arc<Tls>, socket: TcpStream) -> Option<BoxFuture<'static, ()>> {
         let handshake = self.accepting.run_until_cancelled(tls.accept(socket));
         let stream = handshake.await.flatten()?;
-        self.received(stream).await
+        self.received(stream, None).await
     }
 
-    /// Finds out who it is. `None`: nobody any more.
-    async fn received<S>(self, stream: S) -> Option<BoxFuture<'static, ()>>
+    /// Finds out who it is. `None`: nobody any more. `handle`: where bytes can be written as they are.
+    async fn received<S>(self, stream: S, handle: Option<Arc<TcpStream>>) -> Option<BoxFuture<'static, ()>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { door, accepting, http } = self;
         let stream = Prompt::new(stream);
         let Some(door) = door else { return Some(Box::pin(http.serve(stream))) };
-        match door.look(stream, http.connection.clone(), &accepting).await {
+        match door.look(stream, handle, http.connection.clone(), &accepting).await {
             Visitor::Guest(staying) => Some(staying),
             Visitor::Other(stream) => Some(Box::pin(http.serve(stream))),
             Visitor::Gone => None,

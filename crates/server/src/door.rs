@@ -11,6 +11,7 @@
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use http::{Method, StatusCode, Uri, Version};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::Connection;
@@ -55,10 +57,12 @@ impl Door {
         Self { app }
     }
 
-    /// Looks who comes. `accepting`: ends the wait for the first bytes.
+    /// Looks who comes. `accepting`: ends the wait for the first bytes; `handle`: the stream, where bytes can
+    /// be written to it as they are.
     pub(crate) async fn look<S>(
         self,
         mut stream: Prompt<S>,
+        handle: Option<Arc<TcpStream>>,
         connection: Connection,
         accepting: &CancellationToken,
     ) -> Visitor<S>
@@ -88,7 +92,7 @@ impl Door {
         self.app.metrics.answered(head.method(), chat::PATH, status, begun.elapsed());
         let answer = written(status, welcome.answer.headers());
         drop((head, read));
-        Visitor::Guest(welcome.guest.stay(stream.into_inner(), answer, connection.place).await)
+        Visitor::Guest(welcome.guest.stay(stream.into_inner(), handle, answer, connection.place).await)
     }
 }
 

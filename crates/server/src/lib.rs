@@ -32,6 +32,7 @@ mod serve;
 pub mod simulation;
 mod socket;
 mod text;
+mod tcp;
 mod tls;
 #[doc(hidden)]
 pub mod under_test;

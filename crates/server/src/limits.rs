@@ -69,6 +69,15 @@ pub const LOG_PAGE_EVENTS: usize = 512;
 pub const CATCH_UP_PAGE_EVENTS: usize = 128;
 /// A cursor this many events behind is answered with `reset`: a snapshot is cheaper for both ends.
 pub const CATCH_UP_EVENTS: u64 = 50_000;
+/// Events made visible at once that are written to idle connections there and then; with more of them
+/// there is enough to do for the connections' own tasks, which share the work and write many in one go.
+pub const DIRECT_EVENTS: usize = 4;
+/// Frames written to a connection in this way: an event may be for it twice as little as not at all.
+pub const DIRECT_FRAMES: usize = DIRECT_EVENTS;
+/// Connections written to in this way for one commit; the others' tasks are woken, on all processors.
+pub const DIRECT_CONNECTIONS: usize = 2_048;
+/// Connections written to before others get their turn.
+pub const DIRECT_STRETCH: usize = 64;
 /// Frames handed to a socket in one go.
 pub const FLUSH_FRAMES: usize = 256;
 /// Bytes handed to a socket in one go; the one frame that crosses the line still goes.

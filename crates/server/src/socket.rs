@@ -37,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use crate::accept::{Connection, PlainStream, TlsStream};
 use crate::guard::Guarded;
 use crate::http::problem::Refused;
+use crate::hub::Rest;
 use crate::limits;
 use crate::pace::leaving;
 pub(crate) use line::{Line, poll_peek};
@@ -141,6 +142,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Answers the handshake, before anything else is said.
     pub(crate) fn begin(&mut self, answer: Bytes) {
         self.frames.get_mut().begin(answer);
+    }
+
+    /// See [`Line::go_on`].
+    pub(crate) fn go_on(&mut self, rest: Rest) {
+        self.frames.get_mut().go_on(rest);
+    }
+
+    /// Whether nothing waits, of ours or of tungstenite's.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.waits() && !self.frames.get_ref().is_held_back()
     }
 
     /// Says a framed message after those that wait.

@@ -10,7 +10,7 @@ use switchback_core::wire::{Hello, HelloLimits, ResetReason, ServerFrame, Transp
 use switchback_core::{Cursor, Seq, limits as bounds};
 use switchback_storage::Error;
 
-use crate::hub::{Goodbye, Hub, Registration, Session};
+use crate::hub::{Goodbye, Hub, Lent, Registration, Rest, Session};
 use crate::limits;
 use crate::log::{Entry, Frame, Read};
 
@@ -220,6 +220,21 @@ impl Feed {
     /// Says that everything up to the cursor was sent.
     pub(super) fn ready_frame(&self) -> Arc<Frame> {
         Frame::server(&ServerFrame::Ready { cursor: self.cursor(), seen: self.seen })
+    }
+
+    /// Lends the hub the stream while there is nothing to do but to wait for it.
+    pub(super) fn lend(&self) {
+        // Not before the beginning is told, which is more than the log.
+        if self.ready && !self.presence_due {
+            self.session().lend(self.cursor);
+        }
+    }
+
+    /// Takes back what was lent, and what could not be written.
+    pub(super) fn take_back(&mut self) -> Option<Rest> {
+        let Lent { cursor, rest } = self.session().take_back()?;
+        self.cursor = cursor;
+        (!rest.messages.is_empty()).then_some(rest)
     }
 
     /// Waits until there may be something new, or the connection must end.

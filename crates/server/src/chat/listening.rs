@@ -70,6 +70,9 @@ where
     };
     loop {
         let next = poll_fn(|cx| {
+            if let Some(rest) = feed.take_back() {
+                line.go_on(rest);
+            }
             // First, and also while the peer takes nothing: after a goodbye nothing is for them.
             while feed.session().poll_woken(cx).is_ready() {
                 woken = true;
@@ -80,7 +83,13 @@ where
             if matches!(line.poll_send(cx), Poll::Ready(Err(_))) || is_gone(line, &mut listens, cx) {
                 return Poll::Ready(Err(None));
             }
-            if woken && !line.waits() { Poll::Ready(Ok(())) } else { Poll::Pending }
+            if woken && !line.waits() {
+                return Poll::Ready(Ok(()));
+            }
+            if !woken && !line.waits() {
+                feed.lend();
+            }
+            Poll::Pending
         });
         if let Err(ending) = next.await {
             return ending;

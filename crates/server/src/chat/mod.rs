@@ -29,6 +29,7 @@ use switchback_core::upgrade::{ChatQuery, Decision};
 use switchback_core::wire::{ByeReason, ErrorCode, ServerFrame, Transport};
 use switchback_storage::{Admission, Error, Identity};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -122,6 +123,15 @@ enum Way {
     Listening(Feed, Vec<Arc<Frame>>),
 }
 
+impl Way {
+    const fn feed(&self) -> &Feed {
+        match self {
+            Self::Talking(chatting) => &chatting.feed,
+            Self::Listening(feed, _) => feed,
+        }
+    }
+}
+
 /// Lets somebody in who asks for a live connection and may have one. `None`: something is odd or refused,
 /// and the route says what.
 pub(crate) async fn welcome(app: &App, request: &Head) -> Option<Welcome> {
@@ -153,6 +163,7 @@ impl Guest {
     pub(crate) async fn stay<S>(
         self,
         stream: S,
+        handle: Option<Arc<TcpStream>>,
         answer: Bytes,
         place: Option<Arc<OwnedSemaphorePermit>>,
     ) -> BoxFuture<'static, ()>
@@ -160,6 +171,9 @@ impl Guest {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stay = Stay { _place: place, _staying: self.staying };
+        if let Some(handle) = handle {
+            self.way.feed().session().open_lane(handle);
+        }
         match self.way {
             Way::Talking(chatting) => {
                 let mut socket = Socket::new(stream, Bytes::new(), websocket::Chatting::MESSAGE_BYTES).await;

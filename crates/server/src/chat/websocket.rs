@@ -146,6 +146,9 @@ where
     };
     loop {
         let next = poll_fn(|cx| {
+            if let Some(rest) = feed.take_back() {
+                socket.go_on(rest);
+            }
             // First, and also while the peer takes nothing: after a goodbye nothing is for them.
             while feed.session().poll_woken(cx).is_ready() {
                 woken = true;
@@ -156,7 +159,13 @@ where
             match commands.poll_carry_out(socket, cx, Socket::put) {
                 Poll::Ready(ending) => Poll::Ready(Next::End(ending)),
                 Poll::Pending if woken && !socket.waits() => Poll::Ready(Next::Pull),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending => {
+                    // An answer that is under way goes out together with what is new.
+                    if !woken && socket.is_idle() && commands.is_idle() {
+                        feed.lend();
+                    }
+                    Poll::Pending
+                }
             }
         });
         match next.await {
@@ -186,6 +195,10 @@ where
 {
     const fn new(run: R) -> Self {
         Self { run, under_way: None, unread: 0, bad_in_a_row: 0 }
+    }
+
+    const fn is_idle(&self) -> bool {
+        self.under_way.is_none()
     }
 
     /// Says what waits, hears commands and answers them, as far as that goes now. Ready: with the end.

@@ -12,6 +12,7 @@ mod everybody;
 mod heartbeat;
 mod ids;
 mod known;
+mod lane;
 mod presence;
 mod roster;
 mod session;
@@ -32,6 +33,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 pub(crate) use known::Known;
+pub(crate) use lane::{Lent, Rest};
 pub(crate) use session::{Goodbye, Session};
 pub(crate) use tail::{Neighbours, Rung, Tail};
 pub(crate) use viewer::Viewer;
@@ -444,17 +446,40 @@ impl Hub {
         state.people.get(&user).map(|person| Arc::clone(&person.viewer))
     }
 
-    /// Makes new events visible, then wakes whom they concern.
-    fn publish(&self, entries: &[Arc<Entry>]) {
+    /// Makes new events visible, then wakes whom they concern; returns those to [`Hub::deliver`] to.
+    fn publish(&self, entries: &[Arc<Entry>]) -> Vec<Arc<Session>> {
         self.ring.push(entries.iter().cloned());
         self.visible.send_replace(self.ring.head());
+        let mut direct = Vec::new();
+        let most = if entries.len() <= limits::DIRECT_EVENTS { limits::DIRECT_CONNECTIONS } else { 0 };
         let state = self.state();
         for entry in entries {
-            state.wake(entry.audience);
+            state.each(entry.audience, |session| {
+                if direct.len() < most {
+                    direct.push(Arc::clone(session));
+                } else {
+                    session.wake();
+                }
+            });
         }
         drop(state);
         for user in entries.iter().filter_map(|entry| entry.deactivated) {
             self.end(user, ByeReason::Deactivated, |_| true);
+        }
+        direct
+    }
+
+    /// Writes to these connections what is new, or wakes those that are not idle. No lock of the hub is held.
+    async fn deliver(&self, sessions: &[Arc<Session>]) {
+        for stretch in sessions.chunks(limits::DIRECT_STRETCH) {
+            for session in stretch {
+                if !session.deliver(&self.ring) {
+                    session.wake();
+                }
+            }
+            if stretch.len() == limits::DIRECT_STRETCH {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -500,26 +525,26 @@ impl State {
     }
 
     fn wake(&self, audience: Audience) {
+        self.each(audience, |session| session.wake());
+    }
+
+    /// Every connection of those whom an event is for.
+    fn each(&self, audience: Audience, mut visit: impl FnMut(&Arc<Session>)) {
+        let mut person = |person: &Person| person.sessions.iter().for_each(&mut visit);
         match audience {
-            Audience::Everyone => self.people.values().for_each(Person::wake),
-            Audience::Room(room) => self.wake_room(room),
+            Audience::Everyone => self.people.values().for_each(person),
+            Audience::Room(room) => self.members(room).for_each(person),
             Audience::RoomAnd(room, user) => {
-                self.wake_room(room);
-                self.wake_user(user);
+                self.members(room).for_each(&mut person);
+                self.people.get(&user).into_iter().for_each(person);
             }
-            Audience::User(user) => self.wake_user(user),
+            Audience::User(user) => self.people.get(&user).into_iter().for_each(person),
         }
     }
 
-    fn wake_room(&self, room: RoomId) {
+    fn members(&self, room: RoomId) -> impl Iterator<Item = &Person> {
         let members = self.rooms.get(&room).into_iter().flatten();
-        members.filter_map(|user| self.people.get(user)).for_each(Person::wake);
-    }
-
-    fn wake_user(&self, user: UserId) {
-        if let Some(person) = self.people.get(&user) {
-            person.wake();
-        }
+        members.filter_map(|user| self.people.get(user))
     }
 
     fn index(&mut self, user: UserId, change: viewer::MembershipChange) {
@@ -557,10 +582,6 @@ impl Person {
     /// By what their connections were let in.
     fn held(&self) -> impl Iterator<Item = (UserId, Credential)> + '_ {
         self.sessions.iter().map(|session| (self.viewer.user, session.credential))
-    }
-
-    fn wake(&self) {
-        self.sessions.iter().for_each(|session| session.wake());
     }
 }
 

@@ -4,12 +4,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use switchback_core::wire::{ByeReason, Transport};
-use switchback_core::{SessionId, close};
+use switchback_core::{Seq, SessionId, close};
 use switchback_storage::Credential;
+use tokio::net::TcpStream;
 
+use super::lane::{Lane, Lent};
 use super::Viewer;
+use crate::limits;
+use crate::log::{Frame, Read, Ring};
 
 /// Why and how a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +64,7 @@ pub(crate) struct Session {
     /// There may be something new.
     rung: AtomicBool,
     waiting: AtomicWaker,
+    lane: Lane,
 }
 
 impl Session {
@@ -71,7 +77,8 @@ impl Session {
     ) -> Self {
         let (goodbye, waiting) = (OnceLock::new(), AtomicWaker::new());
         let (beat_due, rung) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { id, credential, transport, viewer, beat, beat_due, goodbye, rung, waiting }
+        let lane = Lane::default();
+        Self { id, credential, transport, viewer, beat, beat_due, goodbye, rung, waiting, lane }
     }
 
     /// There may be something new. Never lost: a wake-up before the wait ends the wait at once.
@@ -79,6 +86,49 @@ impl Session {
     pub(crate) fn wake(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             self.waiting.wake();
+        }
+    }
+
+    /// This stream can be written to by the hub as well, while it is lent.
+    pub(crate) fn open_lane(&self, stream: Arc<TcpStream>) {
+        self.lane.open(stream);
+    }
+
+    /// Lends the hub the stream, to go on from `cursor`. For the connection's own task alone, before it waits.
+    pub(crate) fn lend(&self, cursor: Seq) {
+        self.lane.lend(cursor);
+    }
+
+    /// Takes back what was lent. For the connection's own task alone, before anything else it does.
+    pub(crate) fn take_back(&self) -> Option<Lent> {
+        self.lane.take_back()
+    }
+
+    /// Writes what is new, if the connection is idle and that is all there is to do. Otherwise it must be
+    /// woken.
+    pub(super) fn deliver(&self, ring: &Ring) -> bool {
+        if self.rung.load(Ordering::Acquire) || self.goodbye.get().is_some() {
+            return false;
+        }
+        self.lane.write(|cursor, messages| {
+            let sight = self.viewer.sight();
+            let sees = |seq, audience| sight.sees(seq, audience);
+            let read = ring.read(cursor, sees, |entry| {
+                messages.push(self.framed(sight.frame(entry)).clone());
+                messages.len() < limits::DIRECT_FRAMES
+            });
+            match read {
+                Read::Through { seq, more: false } => Some(seq),
+                Read::Through { more: true, .. } | Read::Fallen => None,
+            }
+        })
+    }
+
+    /// A frame as it goes over a connection that it has for itself.
+    fn framed<'f>(&self, frame: &'f Frame) -> &'f Bytes {
+        match self.transport {
+            Transport::Websocket => &frame.message,
+            Transport::Sse | Transport::Batch => &frame.chunk,
         }
     }
 

@@ -156,8 +156,9 @@ impl Tail {
         // Another process (an admin command) may have ended sessions together with the change.
         let ended = if accounts.is_empty() { Vec::new() } else { self.hub.ended(Some(&accounts)).await? };
         self.metrics.published(entries.iter().map(|entry| entry.at));
-        self.hub.publish(&entries);
+        let direct = self.hub.publish(&entries);
         self.tell(&entries);
+        self.hub.deliver(&direct).await;
         for (user, credential) in ended {
             self.hub.revoked(user, credential);
         }

@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::hub::Rest;
 use crate::limits;
 
 thread_local! {
@@ -63,6 +64,12 @@ impl<S> Line<S> {
     /// Says a message after those that wait.
     pub(crate) fn queue(&mut self, message: Bytes) {
         self.waiting.push_back(message);
+    }
+
+    /// Goes on with what another could not write to the end. For a line on which nothing waits.
+    pub(crate) fn go_on(&mut self, rest: Rest) {
+        self.waiting = rest.messages.into();
+        self.begun = rest.begun;
     }
 
     /// Says it before everything else, and in any case.
