@@ -154,8 +154,8 @@ mod tests {
         let registration = hub.connect(ada, Credential::Token(token), Transport::Sse, None).await.unwrap();
         let (feed, opening) = Feed::open(registration, &Start::default()).await.unwrap();
         let (near, far) = duplex(ROOM);
-        let held = tokio::spawn(listen(feed, opening, Line::new(near), ()));
-        (dir, hub, far, held)
+        let listening = tokio::spawn(listen(feed, opening, Line::new(near), ()));
+        (dir, hub, far, listening)
     }
 
     #[tokio::test]

@@ -89,7 +89,9 @@ fn block(json: &str, cursor: Option<Cursor>) -> (Bytes, Bytes) {
     let size = format!("{length:x}\r\n");
     let mut chunk = BytesMut::with_capacity(size.len() + length + END.len());
     chunk.put_slice(size.as_bytes());
-    parts.iter().for_each(|part| chunk.put_slice(part));
+    for part in parts {
+        chunk.put_slice(part);
+    }
     chunk.put_slice(END);
     let chunk = chunk.freeze();
     (chunk.slice(size.len()..size.len() + length), chunk)
