@@ -157,6 +157,12 @@ const HEAD_BYTES: usize = 640;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
 mod tests {
+    use std::convert::Infallible;
+    use std::sync::{Arc, Mutex};
+
+    use hyper::body::Incoming;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
     use super::*;
@@ -210,6 +216,73 @@ mod tests {
         ] {
             assert!(head(odd).is_none(), "{odd}");
         }
+    }
+
+    /// The same bytes as HTTP reads them.
+    async fn by_http(bytes: &[u8]) -> Option<Head> {
+        let (near, mut far) = duplex(4096);
+        let seen = Arc::new(Mutex::new(None));
+        let service = service_fn(|request: http::Request<Incoming>| {
+            let (parts, _) = request.into_parts();
+            *seen.lock().unwrap() = Some(Head::from_parts(parts, ()));
+            async { Ok::<_, Infallible>(http::Response::new(String::new())) }
+        });
+        far.write_all(bytes).await.unwrap();
+        drop(far);
+        // What cannot be read as a request is an error.
+        drop(crate::accept::protocol().serve_connection(TokioIo::new(near), service).await);
+        seen.lock().unwrap().take()
+    }
+
+    #[tokio::test]
+    async fn what_the_door_takes_is_what_http_would_have_read() {
+        let targets = [
+            "/chat",
+            "/chat?",
+            "/chat?a=b&a",
+            "/chat?%zz",
+            "/chat?a b",
+            "/chat#f",
+            "/chat?a#f",
+            "/chat?\u{e9}",
+            "/chat?<\">",
+            "/chat?a\tb",
+            "/chat?\\",
+            "/chat?{|}`^",
+            "/chat;a",
+            "/chat?\u{7f}",
+        ];
+        let lines = [
+            "X: a",
+            "x:a",
+            "X :a",
+            "X: a\tb",
+            "X:",
+            ": a",
+            "X: a\0",
+            "X: \u{e9}",
+            "\u{e9}: a",
+            "X: a\r",
+            "(x): a",
+            "X: a \t",
+            "X: a\nY: b",
+            "X",
+            "X: a\r\n b",
+            "X: a\r\nX: b\r\nx: a",
+            "X: \u{7f}",
+            "Connection: close",
+            "X_y!#$: a",
+        ];
+        let mut taken = 0;
+        for (target, line) in targets.iter().flat_map(|target| lines.iter().map(move |line| (target, line))) {
+            let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n");
+            let Some(here) = head(&request) else { continue };
+            let there = by_http(request.as_bytes()).await.unwrap_or_else(|| panic!("{request:?} is none"));
+            assert_eq!((here.method(), here.version()), (there.method(), there.version()));
+            assert_eq!((here.uri(), here.headers()), (there.uri(), there.headers()), "{request:?}");
+            taken += 1;
+        }
+        assert!(taken > targets.len(), "only {taken}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -138,20 +138,33 @@ where
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use switchback_core::wire::node::Standing;
     use switchback_core::wire::{Role, Transport};
-    use switchback_storage::{Credential, NewUser, OpenMode, Store};
+    use switchback_core::{Nonce, Seq};
+    use switchback_storage::{Credential, NewMessage, NewUser, OpenMode, Store};
     use tempfile::TempDir;
-    use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
+    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, DuplexStream, duplex};
+    use tokio::net::{TcpListener, TcpSocket, TcpStream};
+    use tokio::sync::mpsc;
     use tokio::task::JoinHandle;
     use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
+    use uuid::Uuid;
 
     use super::*;
     use crate::chat::feed::Start;
-    use crate::hub::Hub;
+    use crate::hub::{Hub, Neighbours, Tail};
+    use crate::log::Entry;
+    use crate::metrics::Metrics;
+    use crate::tcp::Tcp;
 
     const ROOM: usize = 64;
+    /// So little that the rest stays on our side.
+    const RECEIVED_BYTES: u32 = 4096;
 
-    async fn listening() -> (TempDir, Arc<Hub>, DuplexStream, JoinHandle<()>) {
+    async fn open() -> (TempDir, Arc<Hub>, Feed, Vec<Arc<Frame>>) {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
         let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
@@ -162,9 +175,14 @@ mod tests {
         let hub = Arc::new(Hub::new(store, head, 8));
         let registration = hub.connect(ada, Credential::Token(token), Transport::Sse, None).await.unwrap();
         let (feed, opening) = Feed::open(registration, &Start::default()).await.unwrap();
+        (dir, hub, feed, opening)
+    }
+
+    async fn listening() -> (TempDir, Arc<Hub>, DuplexStream, JoinHandle<()>) {
+        let (dir, hub, feed, opening) = open().await;
         let (near, far) = duplex(ROOM);
-        let held = tokio::spawn(listen(feed, opening, Line::new(near), ()));
-        (dir, hub, far, held)
+        let listening = tokio::spawn(listen(feed, opening, Line::new(near), ()));
+        (dir, hub, far, listening)
     }
 
     #[tokio::test]
@@ -212,5 +230,108 @@ mod tests {
         assert!(!said.contains("\"type\":\"ready\""), "{said}");
         assert!(said.contains("\"type\":\"bye\"") && said.ends_with("0\r\n\r\n"), "{said}");
         assert!(begun.elapsed() < limits::NO_PROGRESS);
+    }
+
+    /// Nobody else.
+    struct Alone;
+
+    impl Neighbours for Alone {
+        fn ring(&self, _: Seq, _: &[Arc<Entry>]) {}
+        fn standings(&self, _: Vec<Standing>) {}
+    }
+
+    /// Somebody who listens over TCP, how often their task was polled, and their room's store.
+    struct Lending {
+        _dir: TempDir,
+        hub: Arc<Hub>,
+        far: BufReader<TcpStream>,
+        polls: Arc<AtomicUsize>,
+    }
+
+    impl Lending {
+        async fn start() -> Self {
+            let (dir, hub, feed, opening) = open().await;
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let far = TcpSocket::new_v4().unwrap();
+            far.set_recv_buffer_size(RECEIVED_BYTES).unwrap();
+            let (far, near) =
+                tokio::join!(far.connect(listener.local_addr().unwrap()), listener.accept());
+            let stream = Tcp::new(near.unwrap().0);
+            feed.session().open_lane(stream.handle());
+            let polls = Arc::new(AtomicUsize::new(0));
+            let counting = Arc::clone(&polls);
+            let mut listening = Box::pin(listen(feed, opening, Line::new(stream), ()));
+            tokio::spawn(poll_fn(move |cx| {
+                counting.fetch_add(1, Ordering::Relaxed);
+                listening.as_mut().poll(cx)
+            }));
+            let (_, rings) = mpsc::channel(1);
+            let tail = Tail::new(Arc::clone(&hub), Arc::new(Metrics::new()), rings, Arc::new(Alone));
+            tokio::spawn(tail.run(CancellationToken::new()));
+            Self { _dir: dir, hub, far: BufReader::new(far.unwrap()), polls }
+        }
+
+        async fn post(&self, body: String) -> Seq {
+            let store = self.hub.store();
+            let people = store.users().await.unwrap();
+            let (author, nonce) = (people[0].id, Nonce::from_uuid(Uuid::now_v7()));
+            let room = store.rooms(author).await.unwrap()[0].room.id;
+            let (body, html) = (body.parse().unwrap(), String::new());
+            let (reply_to, mentions, mentions_room) = (None, Vec::new(), false);
+            let new = NewMessage { author, room, nonce, body, html, reply_to, mentions, mentions_room };
+            store.post_message(new).await.unwrap().seq
+        }
+
+        /// The position of the next event.
+        async fn hear(&mut self) -> Seq {
+            loop {
+                let mut line = String::new();
+                assert_ne!(self.far.read_line(&mut line).await.unwrap(), 0, "the stream has ended");
+                if let Some(id) = line.trim_end().strip_prefix("id: ")
+                    && let (_, seq) = id.split_once('.').unwrap()
+                {
+                    let mut data = String::new();
+                    self.far.read_line(&mut data).await.unwrap();
+                    if data.contains("\"message.posted\"") {
+                        return seq.parse().unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_idle_one_is_written_to_without_waking_its_task() {
+        let mut lending = Lending::start().await;
+        let first = lending.post("so that it is idle".to_owned()).await;
+        assert_eq!(lending.hear().await, first);
+        // Presence comes at its own time, and wakes the task.
+        tokio::time::sleep(limits::PRESENCE_EVERY * 2).await;
+        let polls = lending.polls.load(Ordering::Relaxed);
+        for number in 0..10 {
+            let seq = lending.post(number.to_string()).await;
+            assert_eq!(lending.hear().await, seq);
+        }
+        assert_eq!(lending.polls.load(Ordering::Relaxed), polls);
+    }
+
+    #[tokio::test]
+    async fn who_has_no_room_gets_the_rest_from_the_task_and_nothing_twice() {
+        const POSTS: usize = 400;
+        const BODY_BYTES: usize = 15_000;
+        let mut lending = Lending::start().await;
+        let first = lending.post("so that it is idle".to_owned()).await;
+        assert_eq!(lending.hear().await, first);
+        tokio::time::sleep(limits::PRESENCE_EVERY * 2).await;
+        let before = lending.polls.load(Ordering::Relaxed);
+        let mut told = Vec::new();
+        for _ in 0..POSTS {
+            told.push(lending.post("x".repeat(BODY_BYTES)).await);
+        }
+        let polls = lending.polls.load(Ordering::Relaxed);
+        assert!(polls > before, "the peer was to have no room");
+        for seq in told {
+            assert_eq!(lending.hear().await, seq);
+        }
     }
 }

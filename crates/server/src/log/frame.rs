@@ -89,7 +89,9 @@ fn block(json: &str, cursor: Option<Cursor>) -> (Bytes, Bytes) {
     let size = format!("{length:x}\r\n");
     let mut chunk = BytesMut::with_capacity(size.len() + length + END.len());
     chunk.put_slice(size.as_bytes());
-    parts.iter().for_each(|part| chunk.put_slice(part));
+    for part in parts {
+        chunk.put_slice(part);
+    }
     chunk.put_slice(END);
     let chunk = chunk.freeze();
     (chunk.slice(size.len()..size.len() + length), chunk)
@@ -106,8 +108,8 @@ mod tests {
         let frame = Frame::server(&ServerFrame::Heartbeat { cursor });
         assert_eq!(frame.json.as_str(), r#"{"type":"heartbeat","cursor":"abc.7"}"#);
         assert_eq!(&frame.block[..], b"id: abc.7\ndata: {\"type\":\"heartbeat\",\"cursor\":\"abc.7\"}\n\n");
-        assert_eq!(frame.block.len(), 0x3d);
-        assert_eq!(frame.chunk, [b"3d\r\n", &frame.block[..], b"\r\n"].concat());
+        let size = format!("{:x}\r\n", frame.block.len());
+        assert_eq!(frame.chunk, [size.as_bytes(), &frame.block[..], b"\r\n"].concat());
     }
 
     #[test]
