@@ -70,7 +70,7 @@ impl Truth {
         let mut messages = BTreeMap::new();
         for room in [site.general, site.secret] {
             let history =
-                store.history(site.people[0].id, room, HistoryRange::Latest, HISTORY).await.unwrap();
+                store.history(site.people[0].id, room, HistoryRange::Latest, HISTORY).await.unwrap().history;
             messages.extend(history.messages.into_iter().map(|message| (message.id, message)));
         }
         let log = events.iter().map(|event| (event.seq, said(event))).collect();

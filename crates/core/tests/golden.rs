@@ -139,6 +139,17 @@ fn bodies_about_rooms_and_messages() {
 }
 
 #[test]
+fn a_history_of_encoded_messages_is_the_same_bytes() {
+    let messages = vec![message(), edited()];
+    for (has_before, has_after, messages) in [(true, false, messages), (false, true, Vec::new())] {
+        let encoded = messages.iter().map(EncodedMessage::new).collect::<Result<Vec<_>, _>>().unwrap();
+        let encoded = EncodedHistory { messages: encoded, has_before, has_after }.encode().unwrap();
+        let plain = serde_json::to_vec(&History { messages, has_before, has_after }).unwrap();
+        assert_eq!(String::from_utf8(encoded).unwrap(), String::from_utf8(plain).unwrap());
+    }
+}
+
+#[test]
 fn bodies_about_people() {
     check("rest.user", &user_ada());
     check("rest.user_list", &UserList { users: vec![user_ada(), user_bob()] });

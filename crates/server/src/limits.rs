@@ -52,7 +52,7 @@ pub const BYE_RETRY_PER_SESSION_MS: u64 = 1;
 /// Events kept in memory, encoded.
 pub const RING_EVENTS: usize = 8_192;
 /// Of them, those that are read when the server starts: what is said in the seconds of a restart.
-pub const RING_EVENTS_AT_START: usize = 512;
+pub const RING_EVENTS_AT_START: usize = 128;
 /// Bytes of events kept in memory, both framings together.
 pub const RING_BYTES: usize = 64 * 1024 * 1024;
 /// Ephemeral frames (typing, presence) kept in memory.
@@ -148,6 +148,13 @@ pub const RECHECK_EVERY: Duration = Duration::from_secs(30);
 pub const RECHECK_WITHOUT_BUS: Duration = Duration::from_secs(2);
 /// People whose sessions and tokens are looked up at once.
 pub const RECHECK_PEOPLE: usize = 256;
+
+/// Pages of history kept encoded, in bytes.
+pub const PAGES_BYTES: usize = 32 * 1024 * 1024;
+/// What a message among them takes besides its text, in bytes.
+pub const PAGES_OVERHEAD_BYTES: usize = 64;
+/// Events of a room that are looked at to find whether what is kept of it still holds.
+pub const PAGES_BEHIND: u64 = 1_000;
 
 /// Password hashes computed at once: each takes 19 MiB and one core.
 pub const HASHES_AT_ONCE: usize = 2;

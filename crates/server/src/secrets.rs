@@ -46,6 +46,14 @@ pub fn hash_password(password: &Password) -> Result<String, HashError> {
     Hasher::default().hash(password)
 }
 
+/// The hash of no password that anybody knows: drawn, not computed. To verify against it takes as long as
+/// against another one.
+pub fn nobodys_hash() -> Result<String, HashError> {
+    let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
+    rand::rng().fill_bytes(&mut output);
+    phc(&Argon2::default(), Salt::generate(), Output::new(&output).map_err(failed)?)
+}
+
 /// Hashes passwords, in memory of its own that it keeps: taken anew for each hash, the allocator
 /// would end up holding several times as much.
 ///
@@ -60,14 +68,7 @@ impl Hasher {
     pub fn hash(&mut self, password: &Password) -> Result<String, HashError> {
         let (argon2, salt) = (Argon2::default(), Salt::generate());
         let output = self.output(&argon2, password.as_str(), &salt, Params::DEFAULT_OUTPUT_LEN)?;
-        let hash = PasswordHash {
-            algorithm: Algorithm::default().ident(),
-            version: Some(Version::default().into()),
-            params: ParamsString::try_from(argon2.params()).map_err(failed)?,
-            salt: Some(salt),
-            hash: Some(output),
-        };
-        Ok(hash.to_string())
+        phc(&argon2, salt, output)
     }
 
     /// Whether `password` is the one behind `hash`, a PHC string.
@@ -107,6 +108,17 @@ impl Hasher {
     }
 }
 
+fn phc(argon2: &Argon2<'_>, salt: Salt, output: Output) -> Result<String, HashError> {
+    let hash = PasswordHash {
+        algorithm: Algorithm::default().ident(),
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(argon2.params()).map_err(failed)?,
+        salt: Some(salt),
+        hash: Some(output),
+    };
+    Ok(hash.to_string())
+}
+
 fn failed(error: impl std::fmt::Display) -> HashError {
     HashError(error.to_string())
 }
@@ -128,6 +140,22 @@ mod tests {
             assert!(!hasher.verify("correct horse", "not a hash"));
         }
         assert_ne!(hash, hasher.hash(&password).unwrap(), "the salt is fresh each time");
+    }
+
+    #[test]
+    fn nobodys_hash_is_checked_like_any_other_and_matches_nothing() {
+        let (nobodys, somebodys) =
+            (nobodys_hash().unwrap(), hash_password(&Password::new("correct horse").unwrap()).unwrap());
+        let shape = |hash: &str| {
+            let hash = PasswordHash::new(hash).unwrap();
+            let lengths = (hash.salt.unwrap().len(), hash.hash.unwrap().len());
+            (hash.algorithm.to_string(), hash.version, hash.params.to_string(), lengths)
+        };
+        assert_eq!(shape(&nobodys), shape(&somebodys));
+        let mut hasher = Hasher::default();
+        assert!(!hasher.verify("", &nobodys) && !hasher.verify("correct horse", &nobodys));
+        assert!(!hasher.memory.is_empty(), "it was not computed");
+        assert_ne!(nobodys, nobodys_hash().unwrap());
     }
 
     #[test]

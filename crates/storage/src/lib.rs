@@ -16,6 +16,7 @@
 mod database;
 mod db;
 pub mod error;
+mod gate;
 #[cfg(test)]
 #[path = "../tests/it/home.rs"]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]

@@ -12,6 +12,10 @@ pub const GROUP_MAX: usize = 512;
 pub const POSTGRES_GROUP_MAX: usize = 128;
 /// Events that were committed and not taken yet by whoever follows the log; with more, they read them.
 pub const FRESH_EVENTS: usize = 2_048;
+/// Questions who somebody is that wait to be asked; one more waits until there is room.
+pub const QUESTIONS_WAITING: usize = 4_096;
+/// Of them, those that are asked together.
+pub const QUESTIONS_AT_ONCE: usize = 64;
 /// Connections that read.
 pub const READERS: u32 = 4;
 /// How long a read waits for one of them.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::db::{Conn, Held, Origin, Readers, values};
+use crate::gate::{Asked, Gate};
 use crate::place::Place;
 use crate::postgres::{Line, Server};
 use crate::read::desk::Desk;
@@ -17,7 +18,7 @@ use crate::transfer::incoming;
 use crate::turn::{Reading, turn};
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
-use crate::{Database, Error, LoggedEvent, OpenError, WriterStats, limits, postgres, seed, sqlite};
+use crate::{Database, Error, LoggedEvent, OpenError, Reader, WriterStats, limits, postgres, seed, sqlite};
 
 /// How a process stands to the data directory. `PostgreSQL` has none: there every process may do
 /// everything beside every other.
@@ -40,6 +41,7 @@ pub struct Store {
 struct Inner {
     epoch: Epoch,
     readers: Readers,
+    gate: Gate,
     desk: Arc<Desk>,
     writer: Writer,
     /// A database server that several nodes may share.
@@ -135,9 +137,8 @@ impl Store {
             }
         };
         let writer = Writer::start(tx, head.seq, origin, lock);
-        Ok(Self {
-            inner: Arc::new(Inner { epoch: head.epoch, readers, desk: Desk::new(desk), writer, server }),
-        })
+        let (gate, desk) = (Gate::open(readers.clone()), Desk::new(desk));
+        Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, gate, desk, writer, server }) })
     }
 
     /// Takes no more writes, finishes those that wait, and leaves one whole file behind (`SQLite`). Everything
@@ -222,6 +223,12 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
     {
         self.inner.writer.submit(run).await
+    }
+
+    /// Asks together with whoever asks at this moment.
+    pub(crate) async fn ask(&self, asked: Asked) -> Result<Option<Reader>, Error> {
+        let _turn = turn().await;
+        self.inner.gate.ask(asked).await
     }
 
     pub(crate) fn desk(&self) -> &Arc<Desk> {

@@ -1,6 +1,8 @@
 //! What goes into the store and what comes out, where `switchback_core::wire` has no word for it.
 
-use switchback_core::wire::{Event, Message, Role, Room, RoomKind, RoomView, Timestamp, User, Workspace};
+use switchback_core::wire::{
+    Event, History, Message, Role, Room, RoomKind, RoomView, Timestamp, User, Workspace,
+};
 use switchback_core::{
     DisplayName, Emoji, Handle, MessageBody, MessageId, Nonce, RoomId, RoomName, Seq, SessionId, TokenId,
     Topic, UserId, WorkspaceName,
@@ -196,6 +198,15 @@ pub struct Identity {
     pub credential: Credential,
 }
 
+/// Somebody recognized, and how a room stands to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reader {
+    /// Who, and by what.
+    pub identity: Identity,
+    /// How many events the room has had; `None`: there is no such room, or they may not see it.
+    pub room_n: Option<u64>,
+}
+
 /// Somebody who comes in for a live connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
@@ -227,6 +238,23 @@ pub enum HistoryRange {
     After(Seq),
     /// Those around this `seq`, with it if it is a message.
     Around(Seq),
+}
+
+/// A page of a room's history, and of which moment it is: as long as the room has had no further event,
+/// its messages are as they are here.
+#[derive(Debug, Clone)]
+pub struct HistoryPage {
+    /// The page.
+    pub history: History,
+    /// Events that the room had had then.
+    pub n: u64,
+}
+
+/// What happened in a room that changed no message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnlyPosts {
+    /// There are new messages.
+    pub posted: bool,
 }
 
 /// A room with who is in it, for those who must know before they write.

@@ -18,25 +18,28 @@ mod transfer;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser as _;
+use futures_util::future::LocalBoxFuture;
 
 use cli::{Cli, Command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = match cli.command {
-        None => serve::run(&cli.serve).await,
-        Some(Command::Serve(options)) => serve::run(&options).await,
-        Some(Command::Chat(options)) => chat::run(options).await,
-        Some(Command::Doctor(options)) => doctor::run(options).await,
-        Some(Command::Health(options)) => health::run(&options).await,
-        Some(Command::Migrate(args)) => transfer::migrate(args).await,
-        Some(Command::Backup(args)) => transfer::backup(args).await,
-        Some(Command::Restore(args)) => transfer::restore(args).await,
-        Some(Command::Admin(command)) => admin::run(command).await,
+    // Each in a box of its own, so that the main thread's stack need not hold the largest of them.
+    let done: LocalBoxFuture<'_, Result<ExitCode>> = match cli.command {
+        None => Box::pin(serve::run(&cli.serve)),
+        Some(Command::Serve(ref options)) => Box::pin(serve::run(options)),
+        Some(Command::Chat(options)) => Box::pin(chat::run(options)),
+        Some(Command::Doctor(options)) => Box::pin(doctor::run(options)),
+        Some(Command::Health(ref options)) => Box::pin(health::run(options)),
+        Some(Command::Migrate(args)) => Box::pin(transfer::migrate(args)),
+        Some(Command::Backup(args)) => Box::pin(transfer::backup(args)),
+        Some(Command::Restore(args)) => Box::pin(transfer::restore(args)),
+        Some(Command::Admin(command)) => Box::pin(admin::run(command)),
     };
-    done.unwrap_or_else(|error| {
+    done.await.unwrap_or_else(|error| {
         // Nobody to tell if standard error is closed.
         let _ = writeln!(std::io::stderr(), "switchback: {}", in_full(&error));
         ExitCode::FAILURE

@@ -1,6 +1,9 @@
 //! Bodies of the REST interface under `/api/v1`: everything that is not live.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
     Message, PresenceChange, Role, RoomKind, RoomView, SessionInfo, Timestamp, TokenInfo, User, Workspace,
@@ -225,5 +228,51 @@ bodies! {
     UpdateWorkspaceRequest {
         /// Another name.
         name: WorkspaceName,
+    }
+}
+
+/// A [`Message`] as it goes over the wire.
+#[derive(Debug, Clone)]
+pub struct EncodedMessage(Arc<RawValue>);
+
+impl EncodedMessage {
+    /// Encodes it once, for as many answers as it will be in.
+    pub fn new(message: &Message) -> Result<Self, serde_json::Error> {
+        to_raw_value(message).map(|json| Self(json.into()))
+    }
+
+    /// Its length, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.0.get().len()
+    }
+}
+
+/// A [`History`] whose messages are encoded already.
+#[derive(Debug, Clone)]
+pub struct EncodedHistory {
+    /// As in [`History`].
+    pub messages: Vec<EncodedMessage>,
+    /// As in [`History`].
+    pub has_before: bool,
+    /// As in [`History`].
+    pub has_after: bool,
+}
+
+impl EncodedHistory {
+    /// The same bytes as of the [`History`] with these messages.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Encoding<'h> {
+            messages: Vec<&'h RawValue>,
+            has_before: bool,
+            has_after: bool,
+        }
+        let messages: Vec<&RawValue> = self.messages.iter().map(|message| &*message.0).collect();
+        // Around the messages there are two names, two truth values and the signs between.
+        let size_bytes = 64 + messages.iter().map(|message| message.get().len() + 1).sum::<usize>();
+        let mut json = Vec::with_capacity(size_bytes);
+        let Self { has_before, has_after, .. } = *self;
+        serde_json::to_writer(&mut json, &Encoding { messages, has_before, has_after })?;
+        Ok(json)
     }
 }

@@ -5,6 +5,7 @@
 //! to be rewritten or built. The price: after an update a browser fetches all of them anew (some
 //! hundred kilobytes, compressed).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -109,9 +110,12 @@ async fn manifest() -> Response {
 
 impl Assets {
     fn load() -> Self {
-        let names = Files::iter().map(std::borrow::Cow::into_owned);
+        let names = Files::iter().map(Cow::into_owned);
         let read = |name: String| {
-            let content = Bytes::from(Files::get(&name)?.data.into_owned());
+            let content = match Files::get(&name)?.data {
+                Cow::Borrowed(embedded) => Bytes::from_static(embedded),
+                Cow::Owned(read) => Bytes::from(read),
+            };
             Some((name.clone(), Asset::new(&name, content)))
         };
         let files: BTreeMap<String, Asset> = names.filter_map(read).collect();

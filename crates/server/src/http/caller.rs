@@ -19,12 +19,26 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
-        let Some(presented) = presented(&parts.headers) else {
-            let detail = "sign in first: send a session cookie or `Authorization: Bearer`";
-            return Err(Refusal::unauthorized(detail).into());
-        };
-        Ok(Self(app.ops.identify(presented.secret()).await?))
+        Ok(Self(app.ops.identify(secret(&parts.headers)?).await?))
     }
+}
+
+/// A secret that is still to be looked up, together with what it is presented for. Without one: a 401.
+#[derive(Debug)]
+pub(super) struct Secret(pub(super) String);
+
+impl FromRequestParts<App> for Secret {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refused> {
+        Ok(Self(secret(&parts.headers)?.to_owned()))
+    }
+}
+
+fn secret(headers: &HeaderMap) -> Result<&str, Refused> {
+    let detail = "sign in first: send a session cookie or `Authorization: Bearer`";
+    let presented = presented(headers).ok_or_else(|| Refusal::unauthorized(detail))?;
+    Ok(presented.secret())
 }
 
 /// Who asks, for pages that look different to strangers. `Err`: it cannot be told right now.

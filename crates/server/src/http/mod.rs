@@ -40,9 +40,8 @@ pub(crate) fn router(app: App) -> Router {
 
 /// Everything but `/chat`. Made once by whoever needs it often: it writes its own description.
 pub(crate) fn routes() -> Router<App> {
-    let (api, _) = rest::routes().split_for_parts();
     Router::new()
-        .merge(api)
+        .merge(rest::routes())
         .merge(pages::routes())
         .merge(assets::routes())
         .merge(health::routes())

@@ -60,7 +60,7 @@ pub(super) fn frame() -> OpenApi {
 }
 
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
-    let mut document = rest::routes().into_openapi();
+    let mut document = rest::description();
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
             name(operation);

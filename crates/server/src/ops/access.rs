@@ -9,7 +9,7 @@ use switchback_core::wire::{
     CreateTokenRequest, CreateTokenResponse, SessionInfo, SessionResponse, SignInRequest, Timestamp,
     TokenInfo, User,
 };
-use switchback_core::{Handle, Label, SessionId, TokenId, limits as bounds};
+use switchback_core::{Handle, Label, RoomId, SessionId, TokenId, limits as bounds};
 use switchback_storage::{Admission, Credential, Error, Identity};
 
 use super::{Ops, Refusal};
@@ -54,6 +54,18 @@ impl Ops {
     /// Who the bearer of this secret (cookie or token) is.
     pub(crate) async fn identify(&self, secret: &str) -> Result<Identity, Refusal> {
         let identity = self.store().identify(secrets::hash_secret(secret)).await?;
+        self.known(identity)
+    }
+
+    /// The same, and how many events a room has had that they may see.
+    pub(super) async fn reader(&self, secret: &str, room: RoomId) -> Result<(Identity, u64), Refusal> {
+        let reader = self.store().reader_of(secrets::hash_secret(secret), room).await?;
+        let room_n = reader.as_ref().and_then(|reader| reader.room_n);
+        let identity = self.known(reader.map(|reader| reader.identity))?;
+        Ok((identity, room_n.ok_or(Error::NotFound("room"))?))
+    }
+
+    fn known(&self, identity: Option<Identity>) -> Result<Identity, Refusal> {
         let identity = identity.ok_or_else(ended)?;
         self.inner.touches.note(identity.credential, now());
         Ok(identity)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use switchback_core::wire::{ErrorCode, History, Message, Role};
+use switchback_core::wire::{ErrorCode, Message, Role};
 use switchback_core::{Emoji, Handle, MessageBody, MessageId, Nonce, RoomId, Seq, UserId};
 use switchback_storage::{Changed, HistoryRange, Identity, NewMessage, NewReaction, Posted};
 
@@ -19,15 +19,29 @@ struct Rendered {
 }
 
 impl Ops {
-    /// A page of a room's history.
+    /// A page of a room's history, as it goes over the wire, for the bearer of this secret.
     pub(crate) async fn history(
         &self,
-        caller: &Identity,
+        secret: &str,
         room: RoomId,
         range: HistoryRange,
         limit: usize,
-    ) -> Result<History, Refusal> {
-        Ok(self.store().history(caller.user.id, room, range, limit).await?)
+    ) -> Result<Vec<u8>, Refusal> {
+        let (caller, n) = self.reader(secret, room).await?;
+        let pages = &self.inner.pages;
+        if let Some(known) = pages.behind(room, n)
+            && let Some(since) = self.store().only_posts(room, known, n).await?
+        {
+            pages.advance(room, known, n, since.posted);
+        }
+        let page = match pages.find(room, n, range, limit) {
+            Some(page) => Ok(page),
+            None => pages.keep(room, range, &self.store().history(caller.user.id, room, range, limit).await?),
+        };
+        page.and_then(|page| page.encode()).map_err(|error| {
+            tracing::error!(%error, "a page of history could not be encoded");
+            Refusal::new(ErrorCode::Internal, "this page could not be written; the server's log says why")
+        })
     }
 
     /// One message.

@@ -11,6 +11,7 @@ mod commands;
 mod invitations;
 mod limiter;
 mod messages;
+mod pages;
 mod passwords;
 mod people;
 mod refusal;
@@ -30,6 +31,7 @@ use crate::bus::{Bus, Status};
 use crate::{Config, limits};
 use access::Touches;
 use limiter::Limiters;
+use pages::Pages;
 use passwords::Passwords;
 
 /// The operations. Cheap to clone.
@@ -44,6 +46,7 @@ struct Inner {
     passwords: Passwords,
     limiters: Limiters,
     touches: Touches,
+    pages: Pages,
     /// Turns at rendering what takes long.
     renders: Semaphore,
 }
@@ -53,7 +56,8 @@ impl Ops {
     pub(crate) fn new(store: Store, bus: Bus, config: &Config) -> Self {
         let (passwords, limiters) = (Passwords::new(), Limiters::new(config));
         let (touches, renders) = (Touches::default(), Semaphore::new(limits::RENDERS_AT_ONCE));
-        Self { inner: Arc::new(Inner { store, bus, passwords, limiters, touches, renders }) }
+        let pages = Pages::default();
+        Self { inner: Arc::new(Inner { store, bus, passwords, limiters, touches, pages, renders }) }
     }
 
     /// Everything a client needs to draw, and the cursor from which events go on.

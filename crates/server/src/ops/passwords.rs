@@ -27,17 +27,12 @@ pub(super) struct Passwords {
     queue: SyncSender<Work>,
 }
 
-/// Checked when there is no such account, so that the answer takes as long as for one that is. Nobody
-/// knows its password; one does for the process.
-static DECOY: LazyLock<String> = LazyLock::new(|| {
-    let password = Password::new(&secrets::new_secret().text).ok();
-    password.and_then(|password| secrets::hash_password(&password).ok()).unwrap_or_default()
-});
+/// Checked when there is no such account, so that the answer takes as long as for one that is. One does
+/// for the process.
+static DECOY: LazyLock<String> = LazyLock::new(|| secrets::nobodys_hash().unwrap_or_default());
 
 impl Passwords {
     pub(super) fn new() -> Self {
-        // Made now, not while somebody waits and can tell by it.
-        LazyLock::force(&DECOY);
         let (queue, waiting) = sync_channel(limits::HASHES_WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..limits::HASHES_AT_ONCE {

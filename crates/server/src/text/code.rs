@@ -59,11 +59,6 @@ const SCOPE_WORDS: usize = 3;
 
 static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(SyntaxSet::load_defaults_newlines);
 
-/// Loads the grammars.
-pub(super) fn warm_up() {
-    LazyLock::force(&SYNTAXES);
-}
-
 /// Cuts code into tokens. `None`: unknown language, too long, or it took too long.
 pub(super) fn highlight(code: &str, language: &str, until: Instant) -> Option<Vec<Token>> {
     let syntax = syntax(language)?;

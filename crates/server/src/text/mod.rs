@@ -56,10 +56,9 @@ pub(crate) fn sanitized(html: &str) -> String {
     sanitize::clean(html)
 }
 
-/// Loads what highlighting needs, so that the first message with code does not wait for it. Takes
-/// some tens of milliseconds: call it off the async threads.
+/// Loads what every message needs. Grammars are not loaded: they take memory for as long as the server
+/// runs, and the first message with code, which is rendered on a thread of its own, is not much later for it.
 pub(crate) fn warm_up() {
-    code::warm_up();
     sanitize::clean("");
 }
 

@@ -2,37 +2,26 @@
 
 use std::collections::HashSet;
 
-use switchback_core::UserId;
+use sqlx::AssertSqlSafe;
 use switchback_core::wire::{Invitation, SessionInfo, Timestamp, TokenInfo};
+use switchback_core::{RoomId, UserId};
 
-use crate::db::{Conn, Row, values};
+use crate::db::{Conn, Row, Value, values};
+use crate::gate::Asked;
 use crate::read::people::{self, user_columns};
 use crate::tx::{found, now};
-use crate::{Credential, Error, Identity, SecretHash, Store, limits};
+use crate::{Credential, Error, Identity, Reader, SecretHash, Store, limits};
 
 impl Store {
     /// Who this secret belongs to: an active account's session, unless it was unused for
     /// `limits::SESSION_IDLE_US`, or its token.
     pub async fn identify(&self, secret_hash: SecretHash) -> Result<Option<Identity>, Error> {
-        let sql = concat!(
-            "SELECT ",
-            user_columns!(),
-            ", c.credential, c.is_token FROM (",
-            "SELECT id AS credential, user_id, FALSE AS is_token FROM sessions ",
-            "WHERE secret_hash = $1 AND last_used_at > $2 ",
-            "UNION ALL SELECT id, user_id, TRUE FROM tokens WHERE secret_hash = $1",
-            ") c JOIN users u ON u.id = c.user_id WHERE u.active"
-        );
-        let row = self.reader().await?.maybe(sql, values![secret_hash, oldest_alive()]).await?;
-        let identity = |row: Row| {
-            let credential = if row.get("is_token")? {
-                Credential::Token(row.get("credential")?)
-            } else {
-                Credential::Session(row.get("credential")?)
-            };
-            Ok(Identity { user: people::user(&row)?, credential })
-        };
-        row.map(identity).transpose()
+        Ok(self.ask((secret_hash, None)).await?.map(|reader| reader.identity))
+    }
+
+    /// [`Store::identify`], and how this room stands to them at the same moment.
+    pub async fn reader_of(&self, secret_hash: SecretHash, room: RoomId) -> Result<Option<Reader>, Error> {
+        self.ask((secret_hash, Some(room))).await
     }
 
     /// Where this person is signed in, newest use first. `current` is the caller's to set.
@@ -75,6 +64,55 @@ impl Store {
     pub async fn invitation_by_secret(&self, secret_hash: SecretHash) -> Result<Invitation, Error> {
         usable_invitation(&mut *self.reader().await?, secret_hash, now()).await
     }
+}
+
+/// Sizes of tables of questions; one between two is filled up with rows of NULL, which find nobody, so
+/// that few statements are prepared and kept.
+const TABLE_SIZES: [usize; 4] = [1, 4, 16, limits::QUESTIONS_AT_ONCE];
+
+/// The answer to each, `None` where nobody is signed in by that secret.
+pub(crate) async fn readers(conn: &mut Conn, asked: &[Asked]) -> Result<Vec<Option<Reader>>, Error> {
+    let size = TABLE_SIZES.into_iter().find(|size| *size >= asked.len()).unwrap_or(asked.len());
+    let mut values = values![oldest_alive()];
+    for (place, (secret_hash, room)) in asked.iter().enumerate() {
+        values.extend(values![place, *secret_hash, *room]);
+    }
+    for _ in asked.len()..size {
+        values.extend([Value::Int(None), Value::Bytes(None), Value::Id(None)]);
+    }
+    let row = |number: usize| format!("(${},${},${})", 3 * number + 2, 3 * number + 3, 3 * number + 4);
+    let rows: Vec<String> = (0..size).map(row).collect();
+    let sql = concat!(
+        "WITH q (place, secret_hash, room) AS (VALUES {rows}) SELECT q.place, ",
+        user_columns!(),
+        ", coalesce(s.id, t.id) AS credential, t.id IS NOT NULL AS is_token, ",
+        "CASE WHEN r.kind = 'public' OR m.user_id IS NOT NULL THEN r.n END AS room_n FROM q ",
+        "LEFT JOIN sessions s ON s.secret_hash = q.secret_hash AND s.last_used_at > $1 ",
+        "LEFT JOIN tokens t ON t.secret_hash = q.secret_hash ",
+        "JOIN users u ON u.id = coalesce(s.user_id, t.user_id) AND u.active ",
+        "LEFT JOIN rooms r ON r.id = q.room ",
+        "LEFT JOIN memberships m ON m.room_id = r.id AND m.user_id = u.id"
+    );
+    // The text consists of our own SQL and parameter numbers; every value is bound.
+    let sql = AssertSqlSafe(sql.replace("{rows}", &rows.join(",")));
+    let mut answers = vec![None; asked.len()];
+    for row in conn.all(sql, values).await? {
+        let place: u64 = row.get("place")?;
+        if let Some(answer) = usize::try_from(place).ok().and_then(|place| answers.get_mut(place)) {
+            *answer = Some(reader(&row)?);
+        }
+    }
+    Ok(answers)
+}
+
+fn reader(row: &Row) -> Result<Reader, Error> {
+    let credential = if row.get("is_token")? {
+        Credential::Token(row.get("credential")?)
+    } else {
+        Credential::Session(row.get("credential")?)
+    };
+    let identity = Identity { user: people::user(row)?, credential };
+    Ok(Reader { identity, room_n: row.get("room_n")? })
 }
 
 /// The columns of [`invitation`], from `invitations i`.

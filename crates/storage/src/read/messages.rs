@@ -4,9 +4,10 @@ use switchback_core::wire::{History, Message};
 use switchback_core::{MessageId, RoomId, Seq, UserId, limits};
 
 use crate::db::{Conn, Row, values};
+use crate::kind::Kind;
 use crate::read::{hydrate, rooms};
 use crate::tx::found;
-use crate::{Error, HistoryRange, Store};
+use crate::{Error, HistoryPage, HistoryRange, OnlyPosts, Store};
 
 impl Store {
     /// A page of a room that this person may see, oldest first, tombstones included. `limit` is
@@ -17,16 +18,32 @@ impl Store {
         room: RoomId,
         range: HistoryRange,
         limit: usize,
-    ) -> Result<History, Error> {
+    ) -> Result<HistoryPage, Error> {
         let limit = limit.clamp(1, limits::HISTORY_PAGE_MESSAGES);
         let mut conn = self.at_one_moment().await?;
-        rooms::must_see(&mut conn, viewer, room).await?;
+        let n = rooms::must_see(&mut conn, viewer, room).await?;
         let ids = page(&mut conn, room, range, limit).await?;
         let (has_before, has_after) = neighbours(&mut conn, room, range, &ids).await?;
         let ids: Vec<MessageId> = ids.into_iter().map(|(_, id)| id).collect();
         let mut messages = hydrate::messages(&mut conn, &ids).await?;
         let messages = ids.iter().filter_map(|id| messages.remove(id)).collect();
-        Ok(History { messages, has_before, has_after })
+        Ok(HistoryPage { history: History { messages, has_before, has_after }, n })
+    }
+
+    /// What happened in a room after its event `after_n`, through its event `n`, if no message was changed
+    /// by it.
+    pub async fn only_posts(&self, room: RoomId, after_n: u64, n: u64) -> Result<Option<OnlyPosts>, Error> {
+        let sql = "SELECT DISTINCT kind FROM events WHERE room_id = $1 AND n > $2 AND n <= $3";
+        let rows = self.reader().await?.all(sql, values![room, after_n, n]).await?;
+        let mut only = OnlyPosts { posted: false };
+        for row in &rows {
+            match row.get("kind")? {
+                Kind::MessagePosted => only.posted = true,
+                Kind::MemberJoined | Kind::MemberLeft => {}
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(only))
     }
 
     /// One message of a room that this person may see.
@@ -35,7 +52,7 @@ impl Store {
         let message = one(&mut conn, message).await?;
         match rooms::must_see(&mut conn, viewer, message.room).await {
             Err(Error::NotFound(_)) => Err(Error::NotFound("message")),
-            seen => seen.map(|()| message),
+            seen => seen.map(|_| message),
         }
     }
 }

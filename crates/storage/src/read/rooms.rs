@@ -132,10 +132,10 @@ pub(crate) async fn view(conn: &mut Conn, viewer: UserId, room: RoomId) -> Resul
 }
 
 /// Refuses as not found what `viewer` may not know of.
-pub(crate) async fn must_see(conn: &mut Conn, viewer: UserId, room: RoomId) -> Result<(), Error> {
-    let sql = "SELECT r.id FROM rooms r WHERE r.id = $2 AND (r.kind = 'public' OR EXISTS \
+pub(crate) async fn must_see(conn: &mut Conn, viewer: UserId, room: RoomId) -> Result<u64, Error> {
+    let sql = "SELECT r.n FROM rooms r WHERE r.id = $2 AND (r.kind = 'public' OR EXISTS \
                (SELECT 1 FROM memberships m WHERE m.room_id = r.id AND m.user_id = $1))";
-    found(conn.maybe(sql, values![viewer, room]).await?, "room").map(drop)
+    found(conn.maybe(sql, values![viewer, room]).await?, "room")?.get("n")
 }
 
 /// The rooms `user` is in.

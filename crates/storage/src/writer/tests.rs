@@ -65,7 +65,7 @@ async fn on_a_full_disk_nothing_is_acknowledged_reading_goes_on_and_space_heals_
         let Err(Error::Unavailable(reason)) = answer else { panic!("acknowledged: {answer:?}") };
         assert!(reason.contains("full"), "another fault than the one wanted: {reason}");
     }
-    let history = store.history(ada, general, HistoryRange::Latest, 100).await.unwrap();
+    let history = store.history(ada, general, HistoryRange::Latest, 100).await.unwrap().history;
     assert_eq!(history.messages, [before.message]);
     assert_eq!(store.head().await.unwrap(), before.seq);
     set_full(&store, false).await;

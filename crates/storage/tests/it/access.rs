@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use switchback_core::wire::{Role, RoomKind, Timestamp};
-use switchback_core::{InvitationId, SessionId};
+use switchback_core::{InvitationId, RoomId, SessionId};
 use switchback_storage::{Credential, Error, NewInvitation, SecretHash, Store, UserChange, limits};
 use uuid::Uuid;
 
@@ -98,6 +98,43 @@ async fn a_session_and_a_token_identify_their_owner() {
         team.store.create_session(nobody(), secret(), String::new()).await,
         Err(Error::NotFound("user"))
     ));
+}
+
+#[tokio::test]
+async fn everybody_who_asks_at_once_gets_their_own_answer() {
+    let team = Team::new().await;
+    let (ada, bob) = (team.owner("ada").await, team.user("bob").await);
+    let general = team.general(ada).await;
+    let closed = team.room(ada, RoomKind::Private, "closed").await;
+    let (cookie, bearer, unknown) = (secret(), secret(), secret());
+    team.store.create_session(ada, cookie, "Firefox".into()).await.unwrap();
+    team.store.create_token(bob, bearer, "bot".into()).await.unwrap();
+    let n = async |room| team.view(ada, room).await.n;
+    let (in_general, in_closed) = (n(general).await, n(closed).await);
+    let nowhere = RoomId::from_uuid(Uuid::nil());
+    let expected = [
+        (cookie, general, Some((ada, Some(in_general)))),
+        (cookie, closed, Some((ada, Some(in_closed)))),
+        (bearer, general, Some((bob, Some(in_general)))),
+        (bearer, closed, Some((bob, None))),
+        (bearer, nowhere, Some((bob, None))),
+        (unknown, general, None),
+    ];
+    // Of every number, so that every size of the question is asked.
+    for many in [1, 3, 6, 60, 200] {
+        let asked =
+            (0..many).map(|number| expected[number % expected.len()]).map(async |(secret, room, _)| {
+                let reader = team.store.reader_of(secret, room).await.unwrap();
+                reader.map(|reader| (reader.identity.user.id, reader.room_n))
+            });
+        let answers = join_all(asked).await;
+        for (number, answer) in answers.into_iter().enumerate() {
+            assert_eq!(answer, expected[number % expected.len()].2, "{number} of {many}");
+        }
+    }
+    team.say(ada, closed, "one more").await;
+    let reader = team.store.reader_of(cookie, closed).await.unwrap().unwrap();
+    assert_eq!(reader.room_n, Some(in_closed + 1));
 }
 
 #[tokio::test]

@@ -276,7 +276,7 @@ async fn history_comes_in_pages_that_know_their_neighbours() {
         seqs.push(team.say(ada, general, &format!("{number}")).await.seq);
     }
     let page = async |range, limit| {
-        let history = team.store.history(ada, general, range, limit).await.unwrap();
+        let history = team.store.history(ada, general, range, limit).await.unwrap().history;
         let bodies: String = history.messages.iter().map(|message| message.body.as_str()).collect();
         (bodies, history.has_before, history.has_after)
     };
@@ -302,7 +302,7 @@ async fn history_is_for_members_and_of_public_rooms_for_everybody() {
     let (open, closed) =
         (team.room(ada, RoomKind::Public, "open").await, team.room(ada, RoomKind::Private, "closed").await);
     let (seen, hidden) = (team.say(ada, open, "seen").await, team.say(ada, closed, "hidden").await);
-    let history = team.store.history(bob, open, HistoryRange::Latest, 10).await.unwrap();
+    let history = team.store.history(bob, open, HistoryRange::Latest, 10).await.unwrap().history;
     assert_eq!(history.messages, std::slice::from_ref(&seen));
     let refused = team.store.history(bob, closed, HistoryRange::Latest, 10).await;
     assert!(matches!(refused, Err(Error::NotFound("room"))));

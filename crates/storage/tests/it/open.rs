@@ -59,7 +59,7 @@ async fn operations_that_wait_are_finished_before_it_closes() {
     team.store.close().await;
     assert!(posts.await.iter().all(Result::is_ok));
     let team = team.reopened().await;
-    let history = team.store.history(ada, general, HistoryRange::Latest, 100).await.unwrap();
+    let history = team.store.history(ada, general, HistoryRange::Latest, 100).await.unwrap().history;
     assert_eq!(history.messages.len(), 50);
 }
 

@@ -130,7 +130,7 @@ pub(crate) async fn continues(team: &Team, known: &Known) {
     };
     assert_eq!(counted(&last), (1..=counted(&last).len() as u64).collect::<Vec<_>>(), "n has a gap");
     assert_eq!(counted(&events).len(), 1);
-    let history = store.history(known.ada, general, HistoryRange::Latest, 100).await.unwrap();
+    let history = store.history(known.ada, general, HistoryRange::Latest, 100).await.unwrap().history;
     assert_eq!(history.messages.last().unwrap().id, next.id);
 }
 

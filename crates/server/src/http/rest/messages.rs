@@ -1,16 +1,19 @@
 //! Messages: history by page, and one by its id. Writing goes through `/chat`.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Response};
+use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use switchback_core::wire::{History, Message};
 use switchback_core::{MessageId, RoomId, Seq, limits};
 use switchback_storage::HistoryRange;
 
-use super::super::caller::Caller;
+use super::super::caller::{Caller, Secret};
 use super::super::decode::At;
 use super::super::openapi::ReadProblems;
-use super::super::problem::Answer;
+use super::super::problem::{Answer, Refused};
 use crate::app::App;
 use crate::ops::Refusal;
 
@@ -37,12 +40,32 @@ pub(super) struct Page {
 )]
 pub(super) async fn history(
     State(app): State<App>,
-    Caller(caller): Caller,
-    At(room): At<RoomId>,
-    Query(page): Query<Page>,
-) -> Answer<Json<History>> {
-    let (range, limit) = (page.range()?, page.limit()?);
-    Ok(Json(app.ops.history(&caller, room, range, limit).await?))
+    Secret(secret): Secret,
+    room: Answer<At<RoomId>>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Response {
+    match asked(room, page) {
+        Ok((room, range, limit)) => match app.ops.history(&secret, room, range, limit).await {
+            Ok(page) => ([(CONTENT_TYPE, "application/json")], page).into_response(),
+            Err(refusal) => Refused::from(refusal).into_response(),
+        },
+        // A stranger is told that before anything else.
+        Err(wrong) => match app.ops.identify(&secret).await {
+            Ok(_) => wrong,
+            Err(refusal) => Refused::from(refusal).into_response(),
+        },
+    }
+}
+
+/// What a request for a page asks for, or the answer that says what is wrong with it.
+fn asked(
+    room: Answer<At<RoomId>>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<(RoomId, HistoryRange, usize), Response> {
+    let At(room) = room.map_err(Refused::into_response)?;
+    let Query(page) = page.map_err(QueryRejection::into_response)?;
+    let refused = |refusal: Refusal| Refused::from(refusal).into_response();
+    Ok((room, page.range().map_err(refused)?, page.limit().map_err(refused)?))
 }
 
 /// One message.

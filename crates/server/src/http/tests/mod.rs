@@ -4,6 +4,7 @@
 mod around;
 mod entering;
 mod foreign;
+mod history;
 mod pages;
 mod problems;
 mod rest;
@@ -40,7 +41,7 @@ struct Site {
     router: Router,
     app: App,
     store: Store,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// What came back.
@@ -70,7 +71,7 @@ impl Site {
         let ops = Ops::new(store.clone(), Bus::in_process(Arc::clone(&hub)), &config);
         let metrics = Arc::new(Metrics::new());
         let app = App { ops, chat: Chat::new(hub), config: Arc::new(config), metrics };
-        Self { router: super::router(app.clone()), app, store, _directory: directory }
+        Self { router: super::router(app.clone()), app, store, directory: directory }
     }
 
     /// With the owner `ada` and the member `bob`.

@@ -1,10 +1,7 @@
-//! REST as a client uses it: rooms, people, history.
+//! REST as a client uses it: rooms, people.
 
 use http::Method;
 use serde_json::{Value, json};
-use switchback_core::wire::Role;
-use switchback_core::{Handle, MessageBody, Nonce};
-use switchback_storage::NewMessage;
 use uuid::Uuid;
 
 use super::Site;
@@ -77,84 +74,6 @@ async fn people_change_their_name_and_owners_more() {
     let rename = json!({ "name": "Zermatt" });
     let renamed = site.ask(Method::PATCH, "/api/v1/workspace").bearer(&ada).json(&rename).await;
     assert_eq!(renamed.assert_status(200).json()["name"], "Zermatt");
-}
-
-/// Posts `count` messages by ada to `general`; returns their `seq`.
-async fn posted(site: &Site, count: u128) -> Vec<u64> {
-    let account = site.store.account(&Handle::new("ada").unwrap()).await.unwrap().unwrap();
-    let room = site.general().await;
-    let mut seqs = Vec::new();
-    for number in 0..count {
-        let new = NewMessage {
-            author: account.user.id,
-            room,
-            nonce: Nonce::from_uuid(Uuid::from_u128(number + 1)),
-            body: MessageBody::new(&format!("message {number}")).unwrap(),
-            html: format!("<p>message {number}</p>"),
-            reply_to: None,
-            mentions: Vec::new(),
-            mentions_room: false,
-        };
-        seqs.push(site.store.post_message(new).await.unwrap().seq);
-    }
-    seqs
-}
-
-#[tokio::test]
-async fn history_is_read_by_page_in_both_directions_and_around_a_message() {
-    let site = Site::of_a_team().await;
-    let bob = site.token("bob").await;
-    let seqs = posted(&site, 120).await;
-    let path = format!("/api/v1/rooms/{}/messages", site.general().await);
-    let page = async |query: &str| {
-        let page = site.get(&format!("{path}{query}")).bearer(&bob).send().await.assert_status(200).json();
-        let found: Vec<u64> = page["messages"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|message| message["seq"].as_u64().unwrap())
-            .collect();
-        (found, page["has_before"].as_bool().unwrap(), page["has_after"].as_bool().unwrap())
-    };
-    assert_eq!(page("").await, (seqs[70..].to_vec(), true, false));
-    assert_eq!(page("?limit=100").await, (seqs[20..].to_vec(), true, false));
-    assert_eq!(page(&format!("?before={}&limit=20", seqs[20])).await, (seqs[..20].to_vec(), false, true));
-    assert_eq!(page(&format!("?after={}&limit=5", seqs[9])).await, (seqs[10..15].to_vec(), true, true));
-    let (around, before, after) = page(&format!("?around={}&limit=11", seqs[60])).await;
-    assert!(around.contains(&seqs[60]) && around.len() <= 11 && before && after, "{around:?}");
-}
-
-#[tokio::test]
-async fn a_bad_page_names_the_parameter() {
-    let site = Site::of_a_team().await;
-    let bob = site.token("bob").await;
-    let path = format!("/api/v1/rooms/{}/messages", site.general().await);
-    for (query, field) in [
-        ("?limit=0", "limit"),
-        ("?limit=101", "limit"),
-        ("?before=x", "before"),
-        ("?after=-1", "after"),
-        ("?before=1&around=2", "around"),
-    ] {
-        let got = site.get(&format!("{path}{query}")).bearer(&bob).send().await;
-        assert_eq!(got.assert_problem(422, field)["field"], field, "{query}");
-    }
-}
-
-#[tokio::test]
-async fn one_message_is_found_by_those_who_may_read_it() {
-    let site = Site::of_a_team().await;
-    site.person("eve", Role::Member).await;
-    posted(&site, 1).await;
-    let bob = site.token("bob").await;
-    let path = format!("/api/v1/rooms/{}/messages", site.general().await);
-    let page = site.get(&path).bearer(&bob).send().await.json();
-    let path = format!("/api/v1/messages/{}", page["messages"][0]["id"].as_str().unwrap());
-    let message = site.get(&path).bearer(&bob).send().await.assert_status(200).json();
-    assert_eq!((&message["body"], &message["html"]), (&json!("message 0"), &json!("<p>message 0</p>")));
-    site.get("/api/v1/messages/x").bearer(&bob).send().await.assert_problem(404, "nothing");
-    let absent = format!("/api/v1/messages/{}", Uuid::nil());
-    site.get(&absent).bearer(&bob).send().await.assert_problem(404, "no such message");
 }
 
 #[tokio::test]
