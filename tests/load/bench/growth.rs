@@ -1,5 +1,8 @@
-//! How the cost of a delivery grows: with the connections of one room, and with the rooms of a team. The
-//! rate is chosen so that every point has as many deliveries a second.
+//! How costs grow: of a delivery with the connections of one room and with the rooms of a team, where the
+//! rate is chosen so that every point has as many deliveries a second; and of reading with the length of
+//! the [`history`].
+
+mod history;
 
 use std::time::Duration;
 
@@ -64,6 +67,11 @@ pub(super) fn run(bench: &Bench) -> Result<Section> {
         section.plots.push((name.to_owned(), plot::curves(&title, across, &curves)));
     }
     Ok(section)
+}
+
+/// The other half.
+pub(super) fn run_history(bench: &Bench) -> Result<Section> {
+    history::run(bench)
 }
 
 fn posts_per_s(seats: usize, rooms: usize) -> f64 {
