@@ -241,9 +241,10 @@ fn section(figures: &Figures, messages: u64, raw: &str) -> Result<Section> {
     section.typed(&figures.typed);
     section.scrolled(&figures.scrolled)?;
     section.notes.push(
-        "By the browser's trace: tasks are those of the page's main thread, a key's time is from its press to the next paint, a frame \
-         is dropped if somebody would have seen it. Memory is the scripts' heap after a collection. Without a graphics processor, and \
-         on the processors that the server has too. All figures: [browser.json](browser.json)."
+        "By the browser's trace: tasks are those of the page's main thread, a frame is dropped if somebody would have seen it. A key's time \
+         is from its press to the end of the painting of the frame with it, by the page's clock. Memory is the scripts' heap after a \
+         collection. Without a graphics processor, and on the processors that the server has too. All figures: \
+         [browser.json](browser.json)."
             .to_owned(),
     );
     section.files.push(("browser.json".to_owned(), format!("{raw}\n")));
@@ -288,7 +289,7 @@ impl Section {
         let told = format!("{}; {}", typed.posted, typed.keys);
         self.say(&format!("{PER_S} messages/s come in while somebody types: messages; keys"), told);
         self.say(
-            "key to next paint, ms: p50, p99",
+            "key to the frame that shows it, drawn, ms: p50, p99",
             format!("{}, {}", cell(typed.key_ms_p50, 0), cell(typed.key_ms_p99, 0)),
         );
         let longest = format!(
