@@ -127,7 +127,7 @@ impl Lean {
 }
 
 /// Notes what a frame says.
-fn take(record: &Record, text: &str, line: &Line) -> Result<(), Lost> {
+pub(crate) fn take(record: &Record, text: &str, line: &Line) -> Result<(), Lost> {
     let frame = Frame::read(text).map_err(Lost::broken)?;
     let cursor =
         || -> Result<Cursor, Lost> { frame.cursor.unwrap_or_default().parse().map_err(Lost::broken) };

@@ -11,6 +11,10 @@ pub(crate) const DESCRIPTORS_RESERVED: usize = 512;
 pub(crate) const FRAME_BYTES: usize = 4 * 1024 * 1024;
 /// Read buffer of a WebSocket, in bytes: small, for there are thousands.
 pub(crate) const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Receive buffer of a narrow connection, in bytes (the kernel doubles it).
+pub(crate) const NARROW_RECEIVE_BYTES: u32 = 8 * 1024;
+/// Segments of a narrow connection, in bytes: an Ethernet's.
+pub(crate) const NARROW_SEGMENT_BYTES: u32 = 1_448;
 /// An answer's head, in bytes.
 pub(crate) const HEAD_BYTES: usize = 16 * 1024;
 /// Faults of one client that are written down; more say nothing new.

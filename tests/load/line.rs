@@ -11,11 +11,12 @@ use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
+use socket2::SockRef;
 use switchback_client::Transport;
 use switchback_client::limits::BATCH_PAUSE;
 use switchback_core::Cursor;
 use switchback_core::limits::BATCH_WAIT_DEFAULT_S;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -37,6 +38,16 @@ impl Target {
     pub(crate) fn authorization(&self) -> String {
         format!("Authorization: Bearer {}\r\n", self.token)
     }
+}
+
+/// How much may be under way on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Breadth {
+    /// What the kernel grants between two programs of one machine: megabytes.
+    Wide,
+    /// As over a real network: segments of an Ethernet's size, which is what the peer sizes its send
+    /// buffer by, and a small receive buffer.
+    Narrow,
 }
 
 /// Why there is no connection, or no longer.
@@ -94,10 +105,20 @@ impl Line {
         transport: Transport,
         cursor: Option<Cursor>,
     ) -> Result<Self, Lost> {
+        Self::open_as(target, transport, cursor, Breadth::Wide).await
+    }
+
+    /// The same for a connection of this breadth; batches are always wide.
+    pub(crate) async fn open_as(
+        target: &Target,
+        transport: Transport,
+        cursor: Option<Cursor>,
+        breadth: Breadth,
+    ) -> Result<Self, Lost> {
         let query = cursor.map_or_else(String::new, |cursor| format!("after={cursor}"));
         let kind = match transport {
-            Transport::Websocket => Kind::Socket(Box::new(socket(target, &query).await?)),
-            Transport::Sse => Kind::Stream { http: stream(target, &query).await?, text: Vec::new() },
+            Transport::Websocket => Kind::Socket(Box::new(socket(target, &query, breadth).await?)),
+            Transport::Sse => Kind::Stream { http: stream(target, &query, breadth).await?, text: Vec::new() },
             Transport::Batch => Kind::Batch(Batch::open(target, &query).await?),
         };
         let unknown = Cursor { epoch: "unknown".parse().map_err(Lost::broken)?, seq: 0 };
@@ -137,14 +158,25 @@ fn began(hello: &str) -> Option<Cursor> {
     frame.cursor?.parse().ok()
 }
 
-async fn dial(target: &Target) -> Result<TcpStream, Lost> {
+async fn dial(target: &Target, breadth: Breadth) -> Result<TcpStream, Lost> {
     let refused = |error: std::io::Error| Lost { unreachable: true, ..Lost::broken(error) };
-    let stream = TcpStream::connect(target.address).await.map_err(refused)?;
+    let stream = match breadth {
+        Breadth::Wide => TcpStream::connect(target.address).await,
+        Breadth::Narrow => narrow(target.address).await,
+    };
+    let stream = stream.map_err(refused)?;
     stream.set_nodelay(true).map_err(refused)?;
     Ok(stream)
 }
 
-async fn socket(target: &Target, query: &str) -> Result<WebSocketStream<TcpStream>, Lost> {
+async fn narrow(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(limits::NARROW_RECEIVE_BYTES)?;
+    SockRef::from(&socket).set_tcp_mss(limits::NARROW_SEGMENT_BYTES)?;
+    socket.connect(address).await
+}
+
+async fn socket(target: &Target, query: &str, breadth: Breadth) -> Result<WebSocketStream<TcpStream>, Lost> {
     let uri = format!("ws://{}/chat?{query}", target.address);
     let mut request = uri.into_client_request().map_err(Lost::broken)?;
     let bearer = HeaderValue::try_from(format!("Bearer {}", target.token)).map_err(Lost::broken)?;
@@ -153,7 +185,7 @@ async fn socket(target: &Target, query: &str) -> Result<WebSocketStream<TcpStrea
         .read_buffer_size(limits::READ_BUFFER_BYTES)
         .max_message_size(Some(limits::FRAME_BYTES))
         .max_frame_size(Some(limits::FRAME_BYTES));
-    let stream = dial(target).await?;
+    let stream = dial(target, breadth).await?;
     match client_async_with_config(request, stream, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(answer)) => {
@@ -183,8 +215,8 @@ async fn connect(target: &Target) -> Result<Http, Lost> {
     Http::dial(target.address).await.map_err(|error| Lost { unreachable: true, ..Lost::broken(error) })
 }
 
-async fn stream(target: &Target, query: &str) -> Result<Http, Lost> {
-    let mut http = connect(target).await?;
+async fn stream(target: &Target, query: &str, breadth: Breadth) -> Result<Http, Lost> {
+    let mut http = Http::over(dial(target, breadth).await?);
     let headers = format!("Accept: text/event-stream\r\n{}", target.authorization());
     let head = http.ask("GET", &format!("/chat?{query}"), &headers, "").await.map_err(Lost::broken)?;
     if head.status == 200 { Ok(http) } else { Err(Lost::refused(&head)) }

@@ -1,8 +1,9 @@
-//! Thousands of clients against the built server: a reconnect storm, a long run, and a bench.
+//! Thousands of clients against the built server: a reconnect storm, a long run, readers that
+//! stop, and a bench.
 //!
 //! A program of its own beside the server, so that what the server takes can be told from what its
 //! clients take. Most clients are lean ones with the real client's rules; some hundreds are the real
-//! one. `cargo xtask storm`, `soak` and `bench` build both and run it.
+//! one. `cargo xtask storm`, `soak`, `slow` and `bench` build both and run it.
 
 mod bench;
 mod frame;
@@ -18,7 +19,9 @@ mod record;
 mod report;
 mod samples;
 mod server;
+mod slow;
 mod soak;
+mod sockets;
 mod storm;
 mod team;
 mod truth;
@@ -47,6 +50,8 @@ enum Run {
     Storm(storm::Args),
     /// Clients come and go for a long time.
     Soak(soak::Args),
+    /// A thousand stop reading, and read again.
+    Slow(slow::Args),
     /// How close to the limit.
     Bench(bench::Args),
     /// What the bench measures by: a server.
@@ -70,6 +75,7 @@ async fn main() -> Result<()> {
     let clients = match &cli.run {
         Run::Storm(args) => args.clients(),
         Run::Soak(args) => args.clients(),
+        Run::Slow(args) => args.clients(),
         Run::Bench(_) => bench::DESCRIPTORS.div_ceil(limits::DESCRIPTORS_PER_CLIENT),
         Run::Yardstick(args) => return bench::yardstick::run(args),
     };
@@ -82,6 +88,7 @@ async fn main() -> Result<()> {
         match &cli.run {
             Run::Storm(args) => storm::run(args, cli.binary, scratch.0.clone()).await,
             Run::Soak(args) => soak::run(args, cli.binary, scratch.0.clone()).await,
+            Run::Slow(args) => slow::run(args, cli.binary, scratch.0.clone()).await,
             Run::Bench(args) => {
                 let (args, dir, runtime) = (args.clone(), scratch.0.clone(), Handle::current());
                 spawn_blocking(move || bench::run(&args, cli.binary, dir, runtime)).await?

@@ -38,6 +38,12 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// A post that somebody else made was acknowledged at its first attempt.
+    pub(crate) fn acknowledged(&self, nonce: Nonce, seq: Seq) {
+        let said = Said { what: What::Post(nonce), acked: Some(seq), attempts: 1 };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(said);
+    }
+
     fn begin(&self, what: What) -> usize {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         said.push(Said { what, acked: None, attempts: 0 });

@@ -73,15 +73,29 @@ pub(crate) async fn seed_database(database: &Database, address: SocketAddr, size
         .buffer_unordered(limits::SEEDED_AT_ONCE)
         .try_collect()
         .await?;
-    let posting = stream::iter(people.iter().cycle().take(size.history));
-    posting
-        .map(async |person| store_of_all.post_message(message(person)?).await.map_err(anyhow::Error::from))
-        .buffer_unordered(limits::SEEDED_AT_ONCE)
-        .try_for_each(async |_| Ok(()))
-        .await?;
+    post(&store, &people, size.history).await?;
     let head = store.head().await?;
     store.close().await;
     Ok(Team { people, general, head })
+}
+
+/// Has them say more while no server runs; where the log then stands.
+pub(crate) async fn talk(data_dir: &Path, team: &Team, messages: usize) -> Result<Seq> {
+    let store = Store::open_database(&Database::Directory(data_dir.to_owned()), OpenMode::Server).await?;
+    post(&store, &team.people, messages).await?;
+    let head = store.head().await?;
+    store.close().await;
+    Ok(head)
+}
+
+/// Everybody in turn, each in their room.
+async fn post(store: &Store, people: &[Person], messages: usize) -> Result<()> {
+    let posting = stream::iter(people.iter().cycle().take(messages));
+    posting
+        .map(async |person| store.post_message(message(person)?).await.map_err(anyhow::Error::from))
+        .buffer_unordered(limits::SEEDED_AT_ONCE)
+        .try_for_each(async |_| Ok(()))
+        .await
 }
 
 async fn account(store: &Store, number: usize, role: Role) -> Result<UserId> {

@@ -3,7 +3,8 @@
  *
  * Why not the timeline's own live region: history that is loaded on scrolling up would be read out
  * as if it were new. So the log is silent, and this region beside it says new messages of others in
- * the room that is open, politely, and only a number when many come at once.
+ * the room that is open, politely, and only a number when many come at once. Nobody can listen to a
+ * hundred messages a second, so what comes within a second is said together.
  */
 
 import { excerpt } from "./excerpt.js";
@@ -14,6 +15,7 @@ import { isAway } from "./focus.js";
 
 const SPOKEN_AT_ONCE = 3;
 const CLEAR_MS = 5_000;
+const GATHER_MS = 1_000;
 
 /** The region lives outside of what Lit draws: a redraw must not make it speak. */
 export function createAnnouncer() {
@@ -22,8 +24,10 @@ export function createAnnouncer() {
   region.setAttribute("role", "status");
   region.setAttribute("aria-label", "New messages");
   document.body.append(region);
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let clearing;
+  /** @type {Message[]} not said yet */
+  let gathered = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} something was said just now */
+  let pause;
   /** @type {RoomId | null} */
   let room = null;
   /** @type {Seq | null} the newest message that was there already */
@@ -36,8 +40,7 @@ export function createAnnouncer() {
     const line = document.createElement("p");
     line.textContent = text;
     region.append(line);
-    clearTimeout(clearing);
-    clearing = setTimeout(() => region.replaceChildren(), CLEAR_MS);
+    setTimeout(() => line.remove(), CLEAR_MS);
   }
 
   /** @param {State} state */
@@ -47,11 +50,10 @@ export function createAnnouncer() {
     const last = timeline?.messages.at(-1)?.seq ?? null;
     if (state.view.room === room && newest !== null && timeline && !timeline.hasAfter) {
       const since = newest;
-      sayMessages(
-        state,
-        timeline.messages.filter((message) => message.seq > since),
-      );
+      gathered.push(...timeline.messages.filter((message) => message.seq > since));
+      if (pause === undefined) sayGathered(state);
     }
+    if (state.view.room !== room) gathered = [];
     room = state.view.room;
     newest = timeline && !timeline.loading ? (last ?? 0) : null;
   }
@@ -63,12 +65,13 @@ export function createAnnouncer() {
     phase = now;
   }
 
-  /**
-   * @param {State} state
-   * @param {Message[]} messages
-   */
-  function sayMessages(state, messages) {
-    const others = messages.filter((message) => message.author !== state.me?.id && !message.deleted);
+  /** @param {State} state */
+  function sayGathered(state) {
+    const others = gathered.filter((message) => message.author !== state.me?.id && !message.deleted);
+    gathered = [];
+    pause = undefined;
+    if (others.length === 0) return;
+    pause = setTimeout(() => sayGathered(state), GATHER_MS);
     if (others.length > SPOKEN_AT_ONCE) say(`${others.length} new messages`);
     else for (const message of others) say(spoken(state, message));
   }

@@ -5,6 +5,9 @@
  * guarded by identity, and so no part needs to know which other part changed. The timeline, the
  * text box and the dialogs are elements of their own because they hold things that must outlive a
  * draw: a scroll position, a caret, a half-filled form.
+ *
+ * Why what comes in waits for a frame: a hundred messages a second are a hundred changes of the state,
+ * and nobody sees more than the frames. What the person at the screen does is drawn at once.
  */
 
 import { title, titleCount, unreadTotal } from "../state/selectors.js";
@@ -24,6 +27,8 @@ import { appView } from "./view.js";
 const NARROW = "(max-width: 47.99rem)";
 const NOTICE_MS = 6_000;
 const TICK_MS = 1_000;
+/** A draw waits for the browser's next frame, but no longer than this: a hidden page has none. */
+const DRAW_MAX_MS = 200;
 /** Why the client stopped, where signing in again is the answer. For other reasons the status line says what to do. */
 const SIGN_IN_REASONS = new Set([null, "signed_out", "deactivated", "other_user"]);
 
@@ -60,6 +65,8 @@ class Screen {
   /** @type {RoomId | null} the room that was open at the last change */
   #room = null;
   #drawn = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} a draw waits for the next frame */
+  #awaited;
   #opened = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #noticeTimer;
@@ -149,7 +156,7 @@ class Screen {
     }
     this.#announcer.follow(state);
     this.#keepTicking(state);
-    this.#schedule();
+    this.#drawWithFrame();
   }
 
   /**
@@ -191,7 +198,18 @@ class Screen {
     });
   }
 
+  #drawWithFrame() {
+    if (this.#awaited !== undefined) return;
+    const draw = () => {
+      if (this.#awaited !== undefined) this.#draw();
+    };
+    this.#awaited = setTimeout(draw, DRAW_MAX_MS);
+    requestAnimationFrame(draw);
+  }
+
   #draw() {
+    clearTimeout(this.#awaited);
+    this.#awaited = undefined;
     const state = this.client.store.state;
     render(appView(this, state), this.root);
     if (state.phase !== "ready") return;

@@ -3,7 +3,9 @@
  *
  * Why so many ids: a row's name for screen readers is put together from what it shows (author, time,
  * text), so nothing is written twice. Buttons of a row are reached by Tab only on the row that has
- * the focus: a hundred rows must not be five hundred stops.
+ * the focus: a hundred rows must not be five hundred stops. And of a row's buttons only the one with
+ * the menu, which has them all, is there before somebody comes near: the others were more than half
+ * of the document.
  */
 
 import { fullTimeLabel, timeLabel, dayLabel } from "../state/rows.js";
@@ -28,6 +30,7 @@ const MICROS_PER_MILLI = 1_000;
 /**
  * @typedef {object} Look
  * @property {boolean} active the row that the keyboard is on
+ * @property {boolean} near the pointer or the focus is on it
  * @property {boolean} lit just jumped to
  * @property {boolean} editing
  * @property {boolean} canPost
@@ -46,7 +49,7 @@ export function rowView(app, state, row, look) {
       <span aria-hidden="true">New</span>
     </div>`;
   }
-  const { active, lit, editing, canPost } = look;
+  const { active, near, lit, editing, canPost } = look;
   if (row.kind === "pending")
     return guard([row.pending, row.author, row.head, active, state.users], () =>
       pendingView(app, state, row, active),
@@ -57,6 +60,7 @@ export function rowView(app, state, row, look) {
       row.author,
       row.head,
       active,
+      near,
       lit,
       editing,
       canPost,
@@ -176,7 +180,7 @@ function toolbar(app, message, look) {
   const anchor = (event) => /** @type {HTMLElement} */ (event.currentTarget);
   return html`<div class="toolbar" role="group" aria-label="Actions">
     ${
-      look.canPost
+      look.canPost && look.near
         ? html`${quickReactions().map(
               (emoji) =>
                 html`<button

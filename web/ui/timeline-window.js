@@ -8,7 +8,7 @@
 /** Rows in the document at once. */
 export const WINDOW_ROWS = 160;
 /** Rows by which the window moves. */
-export const STEP_ROWS = 60;
+export const STEP_ROWS = 30;
 
 /**
  * The window that begins at the row named `top`, or the last one if there is none of that name.

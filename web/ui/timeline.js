@@ -56,6 +56,8 @@ export class TimelineElement extends LitElement {
   #room = null;
   /** @type {string | null} the row that the keyboard is on */
   #active = null;
+  /** @type {string | null} the row that the pointer is on */
+  #pointed = null;
   /** @type {string | null} the row just jumped to */
   #lit = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -129,6 +131,7 @@ export class TimelineElement extends LitElement {
     this.#atEnd = true;
     this.#placed = false;
     this.#active = null;
+    this.#pointed = null;
     this.#lit = null;
     this.#lastKey = "";
   }
@@ -202,14 +205,15 @@ export class TimelineElement extends LitElement {
   }
 
   /**
-   * The first row in sight, and where it is.
+   * The first message in sight, and where it is. Lines between messages are no hold: when older ones
+   * come in, the unread line goes up with them.
    *
    * @returns {Anchor | null}
    */
   #anchor() {
     const scroller = this.#scroller();
     const edge = scroller.getBoundingClientRect().top;
-    for (const row of scroller.querySelectorAll("[data-key]")) {
+    for (const row of scroller.querySelectorAll("article[data-key]")) {
       const box = row.getBoundingClientRect();
       if (box.bottom > edge) return { key: row.getAttribute("data-key") ?? "", top: box.top };
     }
@@ -353,10 +357,17 @@ export class TimelineElement extends LitElement {
     queueMicrotask(() => this.app.actions.setReading(this.#reading));
   }
 
+  /** @param {PointerEvent} event */
+  #onPointerOver(event) {
+    const key = rowKey(event);
+    if (key === null || key === this.#pointed) return;
+    this.#pointed = key;
+    this.requestUpdate();
+  }
+
   /** @param {FocusEvent} event */
   #onFocusIn(event) {
-    const row = event.target instanceof Element ? event.target.closest("article") : null;
-    const key = row?.getAttribute("data-key") ?? null;
+    const key = rowKey(event);
     if (key === null || key === this.#active) return;
     this.#active = key;
     this.requestUpdate();
@@ -390,6 +401,7 @@ export class TimelineElement extends LitElement {
         aria-busy=${!this.#loaded()}
         @scroll=${this.#onScroll}
         @focusin=${this.#onFocusIn}
+        @pointerover=${this.#onPointerOver}
         @keydown=${this.#onKey}
       >
         <div class="rows">
@@ -409,8 +421,10 @@ export class TimelineElement extends LitElement {
   #rowView(row) {
     const active = row.key === this.#activeKey();
     const editing = row.kind === "message" && row.message.id === this.ui.editing;
+    const near = row.key === this.#pointed || row.key === this.#active;
     const post = this.#room !== null && canPost(this.state, this.#room);
-    return rowView(this.app, this.state, row, { active, editing, lit: row.key === this.#lit, canPost: post });
+    const lit = row.key === this.#lit;
+    return rowView(this.app, this.state, row, { active, near, editing, lit, canPost: post });
   }
 
   /** The one row that Tab reaches: the one that had the focus, or the last. */
@@ -469,6 +483,15 @@ export class TimelineElement extends LitElement {
       </button>
     </div>`;
   }
+}
+
+/**
+ * @param {Event} event
+ * @returns {string | null} of the row in which it happened
+ */
+function rowKey(event) {
+  const row = event.target instanceof Element ? event.target.closest("article") : null;
+  return row?.getAttribute("data-key") ?? null;
 }
 
 /**

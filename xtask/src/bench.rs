@@ -15,6 +15,9 @@ use crate::{load, machine, tools};
 const RESULTS: &str = "bench/results";
 /// A workspace of its own, built into the directory of all builds.
 const TEXTBOOK: &str = "tests/load/textbook";
+/// What drives the browser, and the scenario that needs one.
+const MEASURE: &str = "tests/browser/measure.js";
+const IN_BROWSER: &str = "browser";
 /// Runs with a server that is made for it.
 const ON_POSTGRES: &str = "durable-postgres";
 
@@ -23,6 +26,12 @@ pub(crate) fn from_args(args: &[&str]) -> Result<Outcome> {
     if args.contains(&ON_POSTGRES) {
         machine::prepare(&[tools::POSTGRES])?;
     }
+    let named = scenarios(args);
+    let in_browser = named.is_empty() || named.contains(&IN_BROWSER);
+    if in_browser {
+        machine::prepare(&[tools::NODE, tools::NPM, tools::CHROMIUM])?;
+        steps::npm_ci(&root().join("tests/browser"))?;
+    }
     let binary = steps::binary()?;
     let program = load::build()?;
     let target = process::target();
@@ -30,13 +39,18 @@ pub(crate) fn from_args(args: &[&str]) -> Result<Outcome> {
     run(&root().join(TEXTBOOK), &cargo(), &["build", "--locked", "--release", "--target-dir", &into])?;
     let textbook = target.join("release/textbook");
     // A quick run shows that it works. Its figures are nothing to keep, nor are those of a part.
-    let is_kept = !args.contains(&"--quick") && scenarios(args).is_empty();
+    let is_kept = !args.contains(&"--quick") && named.is_empty();
     let date = output(Path::new("date"), &["-u", "+%F"]).context("no date")?;
     let results = if is_kept { root().join(RESULTS).join(date.trim()) } else { target.join("bench") };
     let mut words = vec!["bench"];
     words.extend(args);
     let (results_text, textbook_text) = (results.to_string_lossy(), textbook.to_string_lossy());
     words.extend(["--results", &results_text, "--textbook", &textbook_text]);
+    let measure = root().join(MEASURE);
+    let measure = measure.to_string_lossy();
+    if in_browser {
+        words.extend(["--browser", &measure]);
+    }
     let program = program.to_string_lossy();
     let env = [(BINARY, binary.as_os_str())];
     if args.contains(&ON_POSTGRES) {

@@ -38,6 +38,8 @@ cargo xtask <task>
   storm [--clients N]     a reconnect storm: everybody is cut off at once and comes back (5,000 clients)
   soak [--minutes N] [--clients N]
                           a long run: clients come and go (30 minutes, 1,000 clients)
+  slow [--readers N] [--events N]
+                          1,000 readers stop while 100,000 events pass, and read again
   bench [SCENARIO]... [--quick] [--rounds N]
                           how close to the limit, beside a yardstick and others; a page in bench/results/
   faults [--seeds N]      the faults alone; or N drawn plans (SWITCHBACK_SEED: from this one on,
@@ -66,7 +68,7 @@ fn run(args: &[&str]) -> Result<Outcome> {
         ["conformance", rest @ ..] => once(steps::CONFORMANCE_TOOLS, || conformance::from_args(rest)),
         ["fuzz", rest @ ..] => once(steps::FUZZ_TOOLS, || fuzz::from_args(rest)),
         ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
-        [run @ ("storm" | "soak"), options @ ..] => load::long(run, options),
+        [run @ ("storm" | "soak" | "slow"), options @ ..] => load::long(run, options),
         ["bench", options @ ..] => bench::from_args(options),
         ["faults"] => Ok(runner::run(&steps::named(&["faults"])?)),
         ["faults", "--seeds", seeds] => {

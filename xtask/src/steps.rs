@@ -144,7 +144,7 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "load",
-        about: "a reconnect storm and a soak, both small, against the release build",
+        about: "a reconnect storm and a soak, both small, and a thousand slow readers, against the release build",
         tools: &[tools::CC],
         after: Some("release"),
         run: load::small,
@@ -331,7 +331,7 @@ pub(crate) fn binary() -> Result<PathBuf> {
 }
 
 /// `npm ci`, unless what it installs is newer than the lockfile.
-fn npm_ci(dir: &Path) -> Result<()> {
+pub(crate) fn npm_ci(dir: &Path) -> Result<()> {
     let written = |file: &str| dir.join(file).metadata().and_then(|metadata| metadata.modified()).ok();
     if written("node_modules/.package-lock.json") > written("package-lock.json") {
         println!("{} has its packages", dir.display());

@@ -33,7 +33,7 @@ pub const PAGE_CACHE_KIB: u32 = 16 * 1_024;
 /// Events in one page of the log, whatever the caller asks for.
 pub const EVENT_PAGE_MAX: usize = 1_000;
 /// Rows of the log that one call looks at to find what a viewer may see.
-pub const EVENT_SCAN_ROWS: usize = 4_096;
+pub const EVENT_SCAN_ROWS: u64 = 16_384;
 /// A session ends this long after its last use, in microseconds: 90 days.
 pub const SESSION_IDLE_US: i64 = 90 * 24 * 3_600 * 1_000_000;
 /// Places where one account is signed in; the one used longest ago is ended for another.

@@ -4,6 +4,7 @@
 //! [`generator`] makes the load, [`peers`] are the servers, each scenario is a module of its own, and
 //! [`report`] writes the page.
 
+mod browser;
 mod closed;
 mod durable;
 mod fanout;
@@ -66,6 +67,9 @@ pub(crate) struct Args {
     /// The textbook's chat, built
     #[arg(long, value_name = "FILE")]
     textbook: Option<PathBuf>,
+    /// What drives the browser: tests/browser/measure.js
+    #[arg(long, value_name = "FILE")]
+    browser: Option<PathBuf>,
     /// Only these servers, beside the yardstick: product, textbook, nchan
     #[arg(long, value_delimiter = ',')]
     servers: Vec<String>,
@@ -129,7 +133,7 @@ fn go_on() -> Result<()> {
 /// A scenario: its name, and how it is run.
 type Scenario = (String, Box<dyn Fn(&Bench) -> Result<Section>>);
 
-fn scenarios() -> Vec<Scenario> {
+fn scenarios(browser: Option<PathBuf>) -> Vec<Scenario> {
     let mut all: Vec<Scenario> = Vec::new();
     for way in [Way::Websocket, Way::Sse] {
         for fan in FANS {
@@ -141,17 +145,19 @@ fn scenarios() -> Vec<Scenario> {
     all.push(("saturation-sse".to_owned(), Box::new(|bench| saturation::run(bench, Way::Sse))));
     all.push(("idle".to_owned(), Box::new(idle::run)));
     all.push(("growth".to_owned(), Box::new(growth::run)));
+    all.push(("growth-history".to_owned(), Box::new(growth::run_history)));
     all.push(("handshake".to_owned(), Box::new(handshake::run)));
     all.push(("durable".to_owned(), Box::new(|bench| durable::run(bench, None))));
     all.push((POSTGRES.to_owned(), Box::new(durable::on_postgres)));
     all.push(("start".to_owned(), Box::new(start::run)));
     all.push(("history".to_owned(), Box::new(history::run)));
+    all.push(("browser".to_owned(), Box::new(move |bench| browser::run(bench, browser.as_deref()))));
     all
 }
 
 /// Runs in a thread that may wait. `runtime`: for what must be seeded.
 pub(crate) fn run(args: &Args, product: PathBuf, scratch: PathBuf, runtime: Handle) -> Result<()> {
-    let all = scenarios();
+    let all = scenarios(args.browser.clone());
     for wanted in &args.scenarios {
         let known: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
         ensure!(known.contains(&wanted.as_str()), "there is no \"{wanted}\"; there are {}", known.join(", "));

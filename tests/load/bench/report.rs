@@ -17,6 +17,8 @@ pub(super) struct Section {
     pub(super) verdicts: Vec<Verdict>,
     /// Name and picture.
     pub(super) plots: Vec<(String, String)>,
+    /// What is written beside the page: name and content.
+    pub(super) files: Vec<(String, String)>,
 }
 
 /// A target, and what was measured.
@@ -116,6 +118,9 @@ pub(super) fn write(dir: &Path, setting: &Setting, sections: &[Section]) -> Resu
         let _ = write!(text, "\n{}", section.markdown());
         for (name, svg) in &section.plots {
             fs::write(dir.join(format!("{name}.svg")), svg)?;
+        }
+        for (name, content) in &section.files {
+            fs::write(dir.join(name), content)?;
         }
     }
     fs::write(dir.join("README.md"), text)?;

@@ -12,6 +12,7 @@ use crate::db::{Conn, Row, damaged, values};
 use crate::kind::Kind;
 use crate::read::unread::{mentions_sql, unread_sql};
 use crate::read::{hydrate, people, rooms};
+use crate::store::head;
 use crate::{Audience, Error, EventPage, LoggedEvent, Store, limits};
 
 impl Store {
@@ -26,13 +27,20 @@ impl Store {
     /// The events after a position that this person may see now, at most `limit` of them. One call
     /// looks at no more than `limits::EVENT_SCAN_ROWS` rows: a page without events whose `through`
     /// has moved means there may be more, one whose `through` is `after` that there are none.
+    ///
+    /// The database itself leaves out what is certainly not theirs: of a large workspace's log that
+    /// is nearly all, and a thousand readers who catch up at once must not carry it through here.
     pub async fn events_for(&self, viewer: UserId, after: Seq, limit: usize) -> Result<EventPage, Error> {
         let limit = limit.clamp(1, limits::EVENT_PAGE_MAX);
         let mut conn = self.at_one_moment().await?;
         people::active(&mut conn, viewer).await?;
         let view = View::of(&mut conn, viewer).await?;
-        let raw = rows(&mut conn, after, limits::EVENT_SCAN_ROWS).await?;
-        let scanned = raw.last().map_or(after, |raw| raw.seq);
+        let until = after.saturating_add(limits::EVENT_SCAN_ROWS);
+        let raw = rows_for(&mut conn, viewer, after, until, limit + 1).await?;
+        let scanned = match raw.last() {
+            Some(last) if raw.len() > limit => last.seq,
+            _ => head(&mut conn).await?.min(until).max(after),
+        };
         let mut seen: Vec<Raw> = raw.into_iter().filter(|raw| view.sees(raw)).collect();
         let through = if seen.len() > limit { seen[limit - 1].seq } else { scanned };
         seen.truncate(limit);
@@ -59,8 +67,26 @@ struct Raw {
 async fn rows(conn: &mut Conn, after: Seq, limit: usize) -> Result<Vec<Raw>, Error> {
     let sql = "SELECT seq, at, kind, room_id, actor, subject, n, detail FROM events \
                WHERE seq > $1 ORDER BY seq LIMIT $2";
-    let raw = |row: &Row| {
-        Ok(Raw {
+    conn.all(sql, values![after, limit]).await?.iter().map(Raw::from_row).collect()
+}
+
+/// Of a stretch of the log what may be somebody's, and a little more: what [`View`] sees is among it.
+async fn rows_for(
+    conn: &mut Conn,
+    viewer: UserId,
+    after: Seq,
+    until: Seq,
+    limit: usize,
+) -> Result<Vec<Raw>, Error> {
+    let sql = "SELECT seq, at, kind, room_id, actor, subject, n, detail FROM events \
+               WHERE seq > $1 AND seq <= $2 AND (room_id IS NULL OR subject = $3 \
+               OR room_id IN (SELECT room_id FROM memberships WHERE user_id = $3)) ORDER BY seq LIMIT $4";
+    conn.all(sql, values![after, until, viewer, limit]).await?.iter().map(Raw::from_row).collect()
+}
+
+impl Raw {
+    fn from_row(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
             seq: row.get("seq")?,
             at: row.get("at")?,
             kind: row.get("kind")?,
@@ -70,11 +96,8 @@ async fn rows(conn: &mut Conn, after: Seq, limit: usize) -> Result<Vec<Raw>, Err
             n: row.get("n")?,
             detail: row.get("detail")?,
         })
-    };
-    conn.all(sql, values![after, limit]).await?.iter().map(raw).collect()
-}
+    }
 
-impl Raw {
     fn audience(&self) -> Result<Audience, Error> {
         let subject = || self.subject.map(UserId::from_uuid);
         let audience = match (self.kind, self.room) {

@@ -17,7 +17,7 @@ use crate::ops::Refusal;
 struct Shell<'p> {
     assets: &'p str,
     workspace: &'p str,
-    styles: &'p [String],
+    style: &'p str,
     modules: &'p [String],
 }
 
@@ -38,7 +38,7 @@ async fn draw(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, Re
     let shell = Shell {
         assets: &assets.prefix,
         workspace: &workspace,
-        styles: &assets.styles,
+        style: assets.style,
         modules: &assets.modules,
     };
     Ok(page(StatusCode::OK, &shell))

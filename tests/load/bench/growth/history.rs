@@ -1,0 +1,137 @@
+//! How reading grows with the number of messages: a page of history, and a snapshot, which counts what
+//! is unread. One database, asked when it has a thousand messages, ten thousand, and so on.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use super::super::closed::{self, Closed};
+use super::super::generator::{Generator, LineId, Reads};
+use super::super::peers::{self, Peer};
+use super::super::report::{Section, cell};
+use super::super::stats::{float, median};
+use super::super::{Bench, plot, wire};
+use crate::report::tell;
+use crate::team::{self, Person, Size, Team};
+
+/// Messages of the whole workspace.
+const MESSAGES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
+const QUICK: usize = 2;
+const PEOPLE: usize = 20;
+const ROOMS: usize = 10;
+const PAGE: u64 = 50;
+/// Who asks at once: enough that nobody waits for the generator, too few to wait for each other.
+const CLIENTS: usize = 2;
+const LEAST_WINDOW: Duration = Duration::from_secs(1);
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    NewestPage,
+    AnyPage,
+    /// By somebody who has read everything.
+    SnapshotRead,
+    /// By somebody who has read nothing: counted up to the bound in each room.
+    SnapshotUnread,
+}
+
+const QUESTIONS: [Question; 4] =
+    [Question::NewestPage, Question::AnyPage, Question::SnapshotRead, Question::SnapshotUnread];
+
+impl Question {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NewestPage => "newest page",
+            Self::AnyPage => "any page",
+            Self::SnapshotRead => "snapshot, all read",
+            Self::SnapshotUnread => "snapshot, all unread",
+        }
+    }
+}
+
+pub(super) fn run(bench: &Bench) -> Result<Section> {
+    let mut section = Section::new(format!("Growth: reading, by messages in {ROOMS} rooms"));
+    section.head = ["what", "messages", "µs of server each", "p50 ms", "p99 ms"].map(str::to_owned).to_vec();
+    let dir = bench.fresh_dir()?;
+    let size = Size { people: PEOPLE, rooms: ROOMS, history: 0 };
+    let mut team = bench.wait_for(team::seed(&dir, peers::free_address()?, size))?;
+    let (mut there, mut curves) = (0, QUESTIONS.map(|question| (question.name().to_owned(), Vec::new())));
+    let points = if bench.quick { &MESSAGES[..QUICK] } else { &MESSAGES };
+    for &messages in points {
+        tell(&format!("growth: {messages} messages"));
+        team.head = bench.wait_for(team::talk(&dir, &team, messages - there))?;
+        there = messages;
+        for (question, (_, curve)) in QUESTIONS.into_iter().zip(&mut curves) {
+            let runs = measure(bench, &dir, &team, question, messages as u64)?;
+            let of = |value: fn(&Closed) -> f64| median(runs.iter().map(value));
+            curve.push((float(messages as u64), of(Closed::us_each)));
+            section.rows.push(vec![
+                question.name().to_owned(),
+                messages.to_string(),
+                cell(of(Closed::us_each), 0),
+                cell(of(|run| run.latencies.permille_ms(500)), 2),
+                cell(of(|run| run.latencies.permille_ms(990)), 2),
+            ]);
+        }
+    }
+    let title = "Server processor time for reading, µs, by messages in the log";
+    section.plots.push(("growth-history".to_owned(), plot::curves(title, "messages", &curves)));
+    section.notes.push("There is no search yet, so that no curve is of it.".to_owned());
+    Ok(section)
+}
+
+fn measure(
+    bench: &Bench,
+    dir: &std::path::Path,
+    team: &Team,
+    question: Question,
+    messages: u64,
+) -> Result<Vec<Closed>> {
+    let peer = Peer::product(&bench.programs, dir, team, ROOMS, &[])?;
+    let mut generator = Generator::new()?;
+    let mut lines = Vec::new();
+    for _ in 0..CLIENTS {
+        lines.push(generator.plain(peer.address, Reads::Answers)?);
+    }
+    // The first half of the people read everything, the others never anything.
+    let (readers, others) = team.people.split_at(PEOPLE / 2);
+    let asking = if question == Question::SnapshotUnread { others } else { readers };
+    if question == Question::SnapshotRead {
+        for person in asking.iter().take(CLIENTS) {
+            mark_all(&mut generator, lines[0], person, team)?;
+        }
+    }
+    let mut runs = Vec::new();
+    for _ in 0..bench.rounds.min(3) {
+        let mut drawn = 1_u64;
+        let ask = |asker: usize, _| {
+            drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let person = &asking[asker % asking.len()];
+            let before = team.head - (drawn >> 33) % (messages - PAGE * 10);
+            let path = match question {
+                Question::NewestPage => format!("/api/v1/rooms/{}/messages?limit={PAGE}", person.room),
+                Question::AnyPage => {
+                    format!("/api/v1/rooms/{}/messages?limit={PAGE}&before={before}", person.room)
+                }
+                Question::SnapshotRead | Question::SnapshotUnread => "/api/v1/snapshot".to_owned(),
+            };
+            wire::request("GET", &path, &person.target.authorization(), "")
+        };
+        runs.push(closed::run(&mut generator, peer.pid(), &lines, bench.window.max(LEAST_WINDOW), ask)?);
+    }
+    ensure!(generator.refused == 0, "{} answers were refusals", generator.refused);
+    Ok(runs)
+}
+
+/// Has somebody read their room to its end.
+fn mark_all(generator: &mut Generator, line: LineId, person: &Person, team: &Team) -> Result<()> {
+    let command = json!({"id": "1", "type": "read.mark", "room": person.room, "seq": team.head});
+    let headers = format!("Content-Type: application/json\r\n{}", person.target.authorization());
+    generator.answered.clear();
+    generator.send(line, &wire::request("POST", "/chat", &headers, &command.to_string()))?;
+    while generator.answered.is_empty() {
+        generator.turn(Duration::from_millis(20))?;
+    }
+    generator.answered.pop_front().context("no answer").map(|_| ())
+}
