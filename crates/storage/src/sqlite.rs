@@ -31,6 +31,8 @@ pub(crate) use express::{Done, Express, Group};
 /// The database's name in the data directory.
 pub(crate) const FILE: &str = "switchback.db";
 
+/// The WAL is moved into the database when it has so many pages (16 MiB): often written ones are moved once.
+const WAL_PAGES: u32 = 4_096;
 /// The WAL is cut back to this size after a checkpoint, in bytes.
 const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 
@@ -72,10 +74,11 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Of a connection that writes.
-fn writer_pragmas() -> [(&'static str, String); 2] {
+fn writer_pragmas() -> [(&'static str, String); 3] {
     [
         // What is deleted is overwritten, not left in unused parts of the file.
         ("secure_delete", "ON".to_owned()),
+        ("wal_autocheckpoint", WAL_PAGES.to_string()),
         ("journal_size_limit", WAL_KEPT_BYTES.to_string()),
     ]
 }
