@@ -109,13 +109,12 @@ impl<'g> Acceptor<'g> {
             },
         };
         // On the heap while it runs: what an arrival needs, an idle connection does not hold.
-        let arriving: BoxFuture<'static, Option<BoxFuture<'static, ()>>> = match self.tls.clone() {
-            Some(tls) => Box::pin(arrival.encrypted(tls, socket)),
-            None => {
-                let stream = Tcp::new(socket);
-                let handle = stream.handle();
-                Box::pin(arrival.received(Guarded::new(stream), Some(handle)))
-            }
+        let arriving: BoxFuture<'static, Option<BoxFuture<'static, ()>>> = if let Some(tls) = &self.tls {
+            Box::pin(arrival.encrypted(Arc::clone(tls), socket))
+        } else {
+            let stream = Tcp::new(socket);
+            let handle = stream.handle();
+            Box::pin(arrival.received(Guarded::new(stream), Some(handle)))
         };
         tokio::spawn(async move {
             if let Some(staying) = arriving.await {

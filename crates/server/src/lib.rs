@@ -31,8 +31,8 @@ mod serve;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod socket;
-mod text;
 mod tcp;
+mod text;
 mod tls;
 #[doc(hidden)]
 pub mod under_test;

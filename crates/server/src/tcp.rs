@@ -91,8 +91,7 @@ mod tests {
     async fn it_reads_writes_waits_and_ends_as_a_stream_does() {
         const MUCH_BYTES: usize = 8 * 1024 * 1024;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (far, near) =
-            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (far, near) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
         let (mut far, mut near) = (far.unwrap(), Tcp::new(near.unwrap().0));
         far.write_all(b"hello").await.unwrap();
         let mut heard = [0; 5];
@@ -101,7 +100,7 @@ mod tests {
         // More than the kernel takes at once.
         let much = vec![b'x'; MUCH_BYTES];
         let handle = near.handle();
-        let (said, _) = tokio::join!(
+        let (said, ()) = tokio::join!(
             async {
                 near.write_all(&much).await.unwrap();
                 handle.try_write(b"!").unwrap();

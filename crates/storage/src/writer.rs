@@ -23,9 +23,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::db::{Conn, Origin};
+use crate::sqlite::{self, Express};
 use crate::turn::{self, Turn, turn};
 use crate::tx::Tx;
-use crate::sqlite::{self, Express};
 use crate::write::messages::{self, ReadMark};
 use crate::{Error, LoggedEvent, NewMessage, Posted, WriterStats, limits, postgres};
 
@@ -393,10 +393,16 @@ impl Task {
             return;
         };
         group.iter_mut().filter_map(Write::as_post).zip(posts).for_each(|(post, posted)| post.done = posted);
-        group.iter_mut().filter_map(Write::as_mark).zip(marks).for_each(|(mark, seq)| mark.done = seq.map(Some));
+        group
+            .iter_mut()
+            .filter_map(Write::as_mark)
+            .zip(marks)
+            .for_each(|(mark, seq)| mark.done = seq.map(Some));
         let done: Vec<Write> = group.extract_if(.., |write| write.is_done()).collect();
         self.committed(done.len(), head, Some(told));
-        done.into_iter().for_each(|write| write.answer(Ok(())));
+        for write in done {
+            write.answer(Ok(()));
+        }
     }
 
     /// One transaction. `Err`: nothing of it was written, as far as anybody can know.

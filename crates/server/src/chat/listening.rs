@@ -254,8 +254,7 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let far = TcpSocket::new_v4().unwrap();
             far.set_recv_buffer_size(RECEIVED_BYTES).unwrap();
-            let (far, near) =
-                tokio::join!(far.connect(listener.local_addr().unwrap()), listener.accept());
+            let (far, near) = tokio::join!(far.connect(listener.local_addr().unwrap()), listener.accept());
             let stream = Tcp::new(near.unwrap().0);
             feed.session().open_lane(stream.handle());
             let polls = Arc::new(AtomicUsize::new(0));

@@ -122,8 +122,7 @@ mod tests {
 
     async fn connected() -> (Lane, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (far, near) =
-            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (far, near) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
         let lane = Lane::default();
         let near = near.unwrap().0;
         near.writable().await.unwrap();

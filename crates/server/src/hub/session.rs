@@ -11,8 +11,8 @@ use switchback_core::{Seq, SessionId, close};
 use switchback_storage::Credential;
 use tokio::net::TcpStream;
 
-use super::lane::{Lane, Lent};
 use super::Viewer;
+use super::lane::{Lane, Lent};
 use crate::limits;
 use crate::log::{Frame, Read, Ring};
 

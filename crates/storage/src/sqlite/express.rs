@@ -6,16 +6,13 @@
 //! changes nothing, and a whole group that cannot be written are left to the ordinary path, which is
 //! the one place that says why.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{
-    Connection, Error, ErrorCode, OpenFlags, Result, Transaction, TransactionBehavior,
-    params,
-};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Result, Transaction, TransactionBehavior, params};
 use switchback_core::wire::{Event, EventBody, Message, Quote, Timestamp};
 use switchback_core::{MessageId, RoomId, Seq, UserId, limits};
 use tokio::sync::oneshot;
@@ -37,10 +34,15 @@ pub(crate) struct Express {
 
 #[derive(Debug)]
 enum Ask {
-    Write { group: Group, reply: oneshot::Sender<Result<Done>> },
+    Write {
+        group: Group,
+        reply: oneshot::Sender<Result<Done>>,
+    },
     End,
     #[cfg(test)]
-    Set { sql: String },
+    Set {
+        sql: String,
+    },
 }
 
 /// What is to be written together, in this order.
@@ -118,7 +120,7 @@ impl Setter {
 }
 
 /// Until nobody can ask any more.
-fn serve(path: &PathBuf, asked: &Receiver<Ask>) {
+fn serve(path: &Path, asked: &Receiver<Ask>) {
     let mut kept = None;
     while let Ok(ask) = asked.recv() {
         match ask {
@@ -184,7 +186,7 @@ fn write(conn: &mut Connection, group: &Group) -> Result<Done> {
         done.posts.push(posted.map(|(posted, _)| posted));
     }
     for mark in &group.marks {
-        done.marks.push(log.mark(*mark)?);
+        done.marks.push(log.mark(mark)?);
     }
     let (seq, at) = (log.seq, log.at);
     if seq > stored {
@@ -203,6 +205,14 @@ fn logged(posted: &Posted, n: u64) -> LoggedEvent {
     LoggedEvent { event, audience: Audience::Room(room) }
 }
 
+/// How a post stands.
+enum Look {
+    /// It goes through, with what it answers.
+    Clear(Option<Quote>),
+    /// For the ordinary path.
+    Odd,
+}
+
 /// The end of the log in a transaction that writes.
 struct Log<'t> {
     tx: &'t Transaction<'t>,
@@ -213,13 +223,12 @@ struct Log<'t> {
 impl Log<'_> {
     /// Posts a message that goes through; with the event's number in its room.
     fn post(&mut self, new: &NewMessage) -> Result<Option<(Posted, u64)>> {
-        let Some(reply_to) = self.clear(new)? else { return Ok(None) };
+        let Look::Clear(reply_to) = self.look(new)? else { return Ok(None) };
         let mentions = self.mentions(new)?;
         let seq = self.seq + 1;
         let room = bytes(new.room.as_uuid());
         let sql = "UPDATE rooms SET n = n + 1, last_seq = ?2, last_at = ?3 WHERE id = ?1 RETURNING n";
-        let n: i64 =
-            self.tx.prepare_cached(sql)?.query_row(params![room, seq, self.at], |row| row.get(0))?;
+        let n: i64 = self.tx.prepare_cached(sql)?.query_row(params![room, seq, self.at], |row| row.get(0))?;
         let id = MessageId::from_uuid(new_id());
         let event = (Kind::MessagePosted, room, bytes(new.author.as_uuid()), bytes(id.as_uuid()));
         self.append(seq, event, Some(n), None)?;
@@ -230,7 +239,7 @@ impl Log<'_> {
 
     /// Whether a post goes through: new, by an active member of an open room, and in answer to nothing
     /// or to a message of the same room, whose quote comes with it.
-    fn clear(&self, new: &NewMessage) -> Result<Option<Option<Quote>>> {
+    fn look(&self, new: &NewMessage) -> Result<Look> {
         let sql = "SELECT q.id, q.author_id, substr(q.body, 1, ?5), q.deleted_seq IS NOT NULL \
                    FROM memberships m JOIN users u ON u.id = m.user_id AND u.active \
                    JOIN rooms r ON r.id = m.room_id AND NOT r.archived LEFT JOIN messages q ON q.id = ?4 \
@@ -245,11 +254,11 @@ impl Log<'_> {
         ];
         let mut statement = self.tx.prepare_cached(sql)?;
         let mut rows = statement.query(values)?;
-        let Some(row) = rows.next()? else { return Ok(None) };
+        let Some(row) = rows.next()? else { return Ok(Look::Odd) };
         if row.get_ref(0)? == ValueRef::Null {
-            return Ok(Some(None));
+            return Ok(Look::Clear(None));
         }
-        Ok(Some(Some(Quote {
+        Ok(Look::Clear(Some(Quote {
             id: MessageId::from_uuid(Uuid::from_bytes(row.get(0)?)),
             author: UserId::from_uuid(Uuid::from_bytes(row.get(1)?)),
             excerpt: row.get(2)?,
@@ -280,7 +289,7 @@ impl Log<'_> {
         seq: i64,
         (kind, room, actor, subject): (Kind, Id, Id, Id),
         n: Option<i64>,
-        detail: Option<String>,
+        detail: Option<&str>,
     ) -> Result<()> {
         let sql = "INSERT INTO events (seq, at, kind, room_id, actor, subject, n, detail) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -316,7 +325,7 @@ impl Log<'_> {
     }
 
     /// Marks a room as read, if that moves the mark of an active member.
-    fn mark(&mut self, mark: ReadMark) -> Result<Option<Seq>> {
+    fn mark(&mut self, mark: &ReadMark) -> Result<Option<Seq>> {
         let (user, room) = (bytes(mark.user.as_uuid()), bytes(mark.room.as_uuid()));
         let read_seq = i64::try_from(mark.seq).unwrap_or(i64::MAX).min(self.seq);
         let sql = "UPDATE memberships SET read_seq = ?3 WHERE room_id = ?1 AND user_id = ?2 \
@@ -325,7 +334,7 @@ impl Log<'_> {
             return Ok(None);
         }
         let seq = self.seq + 1;
-        self.append(seq, (Kind::ReadMarked, room, user, user), None, Some(read_seq.to_string()))?;
+        self.append(seq, (Kind::ReadMarked, room, user, user), None, Some(&read_seq.to_string()))?;
         Ok(Some(position(seq)))
     }
 }
