@@ -242,4 +242,5 @@ fn add(runs: &mut Vec<Run>, run: Run) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 mod tests;

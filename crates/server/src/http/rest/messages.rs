@@ -51,7 +51,7 @@ pub(super) async fn history(
         },
         // A stranger is told that before anything else.
         Err(wrong) => match app.ops.identify(&secret).await {
-            Ok(_) => wrong,
+            Ok(_) => *wrong,
             Err(refusal) => Refused::from(refusal).into_response(),
         },
     }
@@ -61,10 +61,10 @@ pub(super) async fn history(
 fn asked(
     room: Answer<At<RoomId>>,
     page: Result<Query<Page>, QueryRejection>,
-) -> Result<(RoomId, HistoryRange, usize), Response> {
-    let At(room) = room.map_err(Refused::into_response)?;
-    let Query(page) = page.map_err(QueryRejection::into_response)?;
-    let refused = |refusal: Refusal| Refused::from(refusal).into_response();
+) -> Result<(RoomId, HistoryRange, usize), Box<Response>> {
+    let At(room) = room.map_err(|refused| Box::new(refused.into_response()))?;
+    let Query(page) = page.map_err(|rejection| Box::new(rejection.into_response()))?;
+    let refused = |refusal: Refusal| Box::new(Refused::from(refusal).into_response());
     Ok((room, page.range().map_err(refused)?, page.limit().map_err(refused)?))
 }
 

@@ -71,7 +71,7 @@ impl Site {
         let ops = Ops::new(store.clone(), Bus::in_process(Arc::clone(&hub)), &config);
         let metrics = Arc::new(Metrics::new());
         let app = App { ops, chat: Chat::new(hub), config: Arc::new(config), metrics };
-        Self { router: super::router(app.clone()), app, store, directory: directory }
+        Self { router: super::router(app.clone()), app, store, directory }
     }
 
     /// With the owner `ada` and the member `bob`.
