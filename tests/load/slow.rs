@@ -62,7 +62,7 @@ const THIRSTY: Duration = Duration::from_secs(18);
 /// Frames of a sip: more than a third of what the kernel holds, which is what makes it take more.
 const SIP_FRAMES: usize = 320;
 /// How long the server may take to cut whoever takes nothing: its 30 s, and a slow machine.
-const CUT_WITHIN: Duration = Duration::from_secs(60);
+const CUT_WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Looks at the kernel's buffers until nothing moves in them.
 const LOOKS: u32 = 8;
@@ -157,7 +157,9 @@ pub(crate) async fn run(args: &Args, binary: PathBuf, dir: PathBuf) -> Result<()
     caught_up(&late, head).await?;
     let after = sampler.since(cut_at).iter().map(|sample| sample.usage.pss_mib).fold(0.0, f64::max);
 
-    seats.iter().for_each(|seat| seat.task.abort());
+    for seat in &seats {
+        seat.task.abort();
+    }
     server.stop().await?;
     let log = Log::read(server.data_dir(), team.head).await?;
     let verdict = truth::check(&log, &ledger.read(), seats.iter().map(|seat| reader(seat, &team)));
@@ -171,10 +173,10 @@ fn sit_down(team: &Team) -> (Orders, Vec<Seat>) {
     let (early, early_told) = watch::channel(Order::Wait);
     let (late, late_told) = watch::channel(Order::Wait);
     let seat = |(number, person): (usize, &Person)| {
-        let is_late = number % LATE_ONE_IN == 0;
+        let is_late = number.is_multiple_of(LATE_ONE_IN);
         let told = if is_late { late_told.clone() } else { early_told.clone() };
         // No beat in common with the late ones, so that these have both ways in.
-        let is_stream = (number / LATE_ONE_IN + number) % STREAM_ONE_IN == 0;
+        let is_stream = (number / LATE_ONE_IN + number).is_multiple_of(STREAM_ONE_IN);
         let way = if is_stream { Transport::Sse } else { Transport::Websocket };
         let (record, lost) = (Record::default(), Arc::<AtomicUsize>::default());
         let task = tokio::spawn(sit(person.target.clone(), way, record.clone(), told, Arc::clone(&lost)));
