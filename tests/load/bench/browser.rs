@@ -88,6 +88,7 @@ struct ShellPart {
     bytes: f64,
 }
 
+#[expect(clippy::struct_field_names, reason = "the names of the script's figures, with their units")]
 #[derive(Debug, Deserialize)]
 struct Reload {
     paint_ms: f64,

@@ -145,7 +145,8 @@ impl Assets {
 fn read(name: &str) -> Option<Bytes> {
     let content = Files::get(name)?.data;
     // What is vendored has no comment but its licence.
-    let has_comments = (name.ends_with(".js") || name.ends_with(".css")) && !name.starts_with("vendor/");
+    let is_text = matches!(name.rsplit('.').next(), Some("js" | "css"));
+    let has_comments = is_text && !name.starts_with("vendor/");
     if has_comments && let Ok(text) = std::str::from_utf8(&content) {
         return Some(Bytes::from(comments::without_comments(text)));
     }
