@@ -65,6 +65,9 @@ pub const HEAD_POLL: Duration = Duration::from_secs(1);
 pub const LOG_RETRY: Duration = Duration::from_millis(500);
 /// Events read from storage in one page for the ring.
 pub const LOG_PAGE_EVENTS: usize = 512;
+/// Events read from storage in the first page for one connection that catches up; each page after it that
+/// the peer takes is twice as long.
+pub const CATCH_UP_FIRST_EVENTS: usize = 16;
 /// Events read from storage in one page for one connection that catches up.
 pub const CATCH_UP_PAGE_EVENTS: usize = 128;
 /// A cursor this many events behind is answered with `reset`: a snapshot is cheaper for both ends.

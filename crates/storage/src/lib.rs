@@ -16,7 +16,6 @@
 mod database;
 mod db;
 pub mod error;
-mod gate;
 #[cfg(test)]
 #[path = "../tests/it/home.rs"]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
@@ -31,6 +30,7 @@ mod seed;
 pub mod simulation;
 mod sqlite;
 mod store;
+mod together;
 pub mod transfer;
 mod turn;
 mod tx;

@@ -12,18 +12,14 @@ pub const GROUP_MAX: usize = 512;
 pub const POSTGRES_GROUP_MAX: usize = 128;
 /// Events that were committed and not taken yet by whoever follows the log; with more, they read them.
 pub const FRESH_EVENTS: usize = 2_048;
-/// Questions who somebody is that wait to be asked; one more waits until there is room.
-pub const QUESTIONS_WAITING: usize = 4_096;
+/// Questions who somebody is that wait to be asked, of each kind; one more is refused with `Unavailable`.
+pub const QUESTIONS_WAITING: usize = 65_536;
 /// Of them, those that are asked together.
 pub const QUESTIONS_AT_ONCE: usize = 64;
 /// Connections that read.
 pub const READERS: u32 = 4;
 /// How long a read waits for one of them.
 pub const READER_WAIT: Duration = Duration::from_secs(5);
-/// Live connections that come in and wait to be asked for; one more is refused with `Unavailable`.
-pub const ADMISSIONS_WAITING: usize = 65_536;
-/// Of them, those that are asked for together.
-pub const ADMISSIONS_AT_ONCE: usize = 64;
 /// How long the writer waits while another process (an admin command) writes.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements kept per connection.

@@ -10,15 +10,18 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::db::{Conn, Held, Origin, Readers, values};
-use crate::gate::{Asked, Gate};
 use crate::place::Place;
 use crate::postgres::{Line, Server};
-use crate::read::desk::Desk;
+use crate::read::access::Asked;
+use crate::together::Together;
 use crate::transfer::incoming;
 use crate::turn::{Reading, turn};
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
-use crate::{Database, Error, LoggedEvent, OpenError, Reader, WriterStats, limits, postgres, seed, sqlite};
+use crate::{
+    Admission, Database, Error, LoggedEvent, OpenError, Reader, SecretHash, WriterStats, limits, postgres,
+    seed, sqlite,
+};
 
 /// How a process stands to the data directory. `PostgreSQL` has none: there every process may do
 /// everything beside every other.
@@ -41,8 +44,10 @@ pub struct Store {
 struct Inner {
     epoch: Epoch,
     readers: Readers,
-    gate: Gate,
-    desk: Arc<Desk>,
+    gate: Arc<Together<Asked, Option<Reader>>>,
+    desk: Arc<Together<SecretHash, Option<Admission>>>,
+    /// For the desk alone: each connection that asks for everybody comes to hold everybody in its cache.
+    desk_readers: Readers,
     writer: Writer,
     /// A database server that several nodes may share.
     server: Option<Server>,
@@ -123,7 +128,7 @@ impl Store {
     async fn start(
         conn: Conn,
         readers: Readers,
-        desk: Readers,
+        desk_readers: Readers,
         origin: Origin,
         lock: Option<File>,
     ) -> Result<Self, OpenError> {
@@ -137,15 +142,16 @@ impl Store {
             }
         };
         let writer = Writer::start(tx, head.seq, origin, lock);
-        let (gate, desk) = (Gate::open(readers.clone()), Desk::new(desk));
-        Ok(Self { inner: Arc::new(Inner { epoch: head.epoch, readers, gate, desk, writer, server }) })
+        let (gate, desk) = (Together::new(), Together::new());
+        let inner = Inner { epoch: head.epoch, readers, gate, desk, desk_readers, writer, server };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Takes no more writes, finishes those that wait, and leaves one whole file behind (`SQLite`). Everything
     /// asked afterwards is `Unavailable`. Closing twice is fine.
     pub async fn close(&self) {
         let ended = self.inner.writer.finish().await;
-        self.inner.desk.close().await;
+        self.inner.desk_readers.close().await;
         self.inner.readers.close().await;
         if let Some(ended) = ended
             && let Err(error) = end(ended).await
@@ -225,14 +231,14 @@ impl Store {
         self.inner.writer.submit(run).await
     }
 
-    /// Asks together with whoever asks at this moment.
-    pub(crate) async fn ask(&self, asked: Asked) -> Result<Option<Reader>, Error> {
-        let _turn = turn().await;
-        self.inner.gate.ask(asked).await
+    /// Where those wait who ask for something, and the connections to ask on.
+    pub(crate) fn gate(&self) -> (&Arc<Together<Asked, Option<Reader>>>, Readers) {
+        (&self.inner.gate, self.inner.readers.clone())
     }
 
-    pub(crate) fn desk(&self) -> &Arc<Desk> {
-        &self.inner.desk
+    /// Where those wait who come in, and the connection to ask on.
+    pub(crate) fn desk(&self) -> (&Arc<Together<SecretHash, Option<Admission>>>, Readers) {
+        (&self.inner.desk, self.inner.desk_readers.clone())
     }
 
     pub(crate) fn writer(&self) -> &Writer {

@@ -36,6 +36,9 @@ pub(super) struct Feed {
     ready: bool,
     /// Something was pulled that a peer which has everything so far does not know.
     fresh: bool,
+    /// Events of the next page from storage. What a page holds waits in memory until the peer takes it: of a
+    /// peer that takes nothing, little.
+    page_events: usize,
 }
 
 /// Where frames go on their way out.
@@ -107,6 +110,7 @@ impl Feed {
             resumed: resumed.unwrap_or_default(),
             ready: registration.session().transport == Transport::Batch,
             fresh: false,
+            page_events: limits::CATCH_UP_FIRST_EVENTS,
             registration,
         };
         let mut opening = vec![Frame::server(&feed.hello())];
@@ -137,6 +141,7 @@ impl Feed {
                 Read::Through { seq, more: true } => self.cursor = seq,
                 Read::Through { seq, more: false } => {
                     self.cursor = seq;
+                    self.page_events = limits::CATCH_UP_FIRST_EVENTS;
                     self.pull_ephemeral(out);
                     return Ok(Pulled::All);
                 }
@@ -167,7 +172,8 @@ impl Feed {
     async fn pull_stored(&mut self, out: &mut impl Outlet, budget: &mut Budget) -> Result<(), Error> {
         let user = self.session().viewer.user;
         let store = self.hub().store();
-        let page = store.events_for(user, self.cursor, limits::CATCH_UP_PAGE_EVENTS).await?;
+        let page = store.events_for(user, self.cursor, self.page_events).await?;
+        self.page_events = limits::CATCH_UP_PAGE_EVENTS.min(2 * self.page_events);
         let epoch = self.hub().epoch();
         for event in page.events {
             let entry = Entry::new(event, epoch);

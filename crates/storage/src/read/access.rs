@@ -7,8 +7,9 @@ use switchback_core::wire::{Invitation, SessionInfo, Timestamp, TokenInfo};
 use switchback_core::{RoomId, UserId};
 
 use crate::db::{Conn, Row, Value, values};
-use crate::gate::Asked;
 use crate::read::people::{self, user_columns};
+use crate::together::Answers;
+use crate::turn::turn;
 use crate::tx::{found, now};
 use crate::{Credential, Error, Identity, Reader, SecretHash, Store, limits};
 
@@ -22,6 +23,16 @@ impl Store {
     /// [`Store::identify`], and how this room stands to them at the same moment.
     pub async fn reader_of(&self, secret_hash: SecretHash, room: RoomId) -> Result<Option<Reader>, Error> {
         self.ask((secret_hash, Some(room))).await
+    }
+
+    async fn ask(&self, asked: Asked) -> Result<Option<Reader>, Error> {
+        let (gate, pool) = self.gate();
+        let _asking = turn().await;
+        gate.ask(asked, move |asked| {
+            let pool = pool.clone();
+            async move { readers(&mut pool.reader().await?, &asked).await }
+        })
+        .await
     }
 
     /// Where this person is signed in, newest use first. `current` is the caller's to set.
@@ -66,12 +77,17 @@ impl Store {
     }
 }
 
+/// What every request begins with: whose secret this is, and how a room stands to them. Nothing of it is
+/// remembered: whoever signs out, on whatever node or by the admin's command, is a stranger to the very next
+/// question.
+pub(crate) type Asked = (SecretHash, Option<RoomId>);
+
 /// Sizes of tables of questions; one between two is filled up with rows of NULL, which find nobody, so
 /// that few statements are prepared and kept.
 const TABLE_SIZES: [usize; 4] = [1, 4, 16, limits::QUESTIONS_AT_ONCE];
 
 /// The answer to each, `None` where nobody is signed in by that secret.
-pub(crate) async fn readers(conn: &mut Conn, asked: &[Asked]) -> Result<Vec<Option<Reader>>, Error> {
+async fn readers(conn: &mut Conn, asked: &[Asked]) -> Answers<Option<Reader>> {
     let size = TABLE_SIZES.into_iter().find(|size| *size >= asked.len()).unwrap_or(asked.len());
     let mut values = values![oldest_alive()];
     for (place, (secret_hash, room)) in asked.iter().enumerate() {
@@ -95,11 +111,11 @@ pub(crate) async fn readers(conn: &mut Conn, asked: &[Asked]) -> Result<Vec<Opti
     );
     // The text consists of our own SQL and parameter numbers; every value is bound.
     let sql = AssertSqlSafe(sql.replace("{rows}", &rows.join(",")));
-    let mut answers = vec![None; asked.len()];
+    let mut answers: Vec<Result<Option<Reader>, Error>> = asked.iter().map(|_| Ok(None)).collect();
     for row in conn.all(sql, values).await? {
         let place: u64 = row.get("place")?;
         if let Some(answer) = usize::try_from(place).ok().and_then(|place| answers.get_mut(place)) {
-            *answer = Some(reader(&row)?);
+            *answer = reader(&row).map(Some);
         }
     }
     Ok(answers)

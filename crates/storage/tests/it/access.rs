@@ -54,7 +54,7 @@ async fn many_who_come_at_once_are_told_apart() {
     let team = Team::new().await;
     team.owner("ada").await;
     let mut coming = Vec::new();
-    for number in 0..2 * limits::ADMISSIONS_AT_ONCE + 5 {
+    for number in 0..2 * limits::QUESTIONS_AT_ONCE + 5 {
         let (user, bearer) = (team.user(&format!("user{number}")).await, secret());
         let token = team.store.create_token(user, bearer, "bot".into()).await.unwrap().id;
         // Each third is nobody, and each fifth comes twice.
