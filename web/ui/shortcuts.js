@@ -98,7 +98,8 @@ function press(app, event) {
     app.set({ menu: null, picker: null });
     return true;
   }
-  if (app.ui.dialogs.length > 0 || app.ui.menu || app.ui.picker) return false;
+  // What the browser has closed already, it tells us of a moment later: the next key must not be lost to it.
+  if (document.querySelector("dialog[open]") || app.ui.menu || app.ui.picker) return false;
   if (event.altKey && !ctrl && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
     app.go.step(event.key === "ArrowUp" ? -1 : 1, event.shiftKey);
     return true;
