@@ -27,6 +27,9 @@ pub(crate) struct Tx {
     told: Option<Vec<LoggedEvent>>,
 }
 
+/// A row of the log.
+pub(crate) const INSERT_EVENT: &str = "INSERT INTO events (seq, at, kind, room_id, actor, subject, n, detail) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 /// An event to be.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -148,10 +151,8 @@ impl Tx {
     pub(crate) async fn append(&mut self, entry: Entry) -> Result<Seq, Error> {
         let seq = self.seq + 1;
         let n = self.count(&entry, seq).await?;
-        let sql = "INSERT INTO events (seq, at, kind, room_id, actor, subject, n, detail) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let Entry { kind, room, actor, subject, detail } = entry;
-        self.conn.run(sql, values![seq, self.at, kind, room, actor, subject, n, detail]).await?;
+        self.conn.run(INSERT_EVENT, values![seq, self.at, kind, room, actor, subject, n, detail]).await?;
         self.seq = seq;
         self.told = None;
         Ok(seq)

@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 use super::{pragmas, writer_pragmas};
 use crate::kind::Kind;
-use crate::tx::{new_id, now};
-use crate::write::messages::{ReadMark, digest, fresh, mentionable};
+use crate::tx::{INSERT_EVENT, new_id, now};
+use crate::write::messages::{INSERT_MENTION, INSERT_MESSAGE, ReadMark, digest, fresh, mentionable};
 use crate::{Audience, LoggedEvent, NewMessage, Posted};
 
 /// The way to the thread. Dropped, it ends.
@@ -291,17 +291,13 @@ impl Log<'_> {
         n: Option<i64>,
         detail: Option<&str>,
     ) -> Result<()> {
-        let sql = "INSERT INTO events (seq, at, kind, room_id, actor, subject, n, detail) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let values = params![seq, self.at, kind.as_str(), room, actor, subject, n, detail];
-        self.tx.prepare_cached(sql)?.execute(values)?;
+        self.tx.prepare_cached(INSERT_EVENT)?.execute(values)?;
         self.seq = seq;
         Ok(())
     }
 
     fn insert(&self, new: &NewMessage, message: &Message) -> Result<()> {
-        let sql = "INSERT INTO messages (seq, id, room_id, author_id, nonce, digest, at, body, html, \
-                   reply_to, mentions_room) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let room = bytes(message.room.as_uuid());
         let values = params![
             self.seq,
@@ -316,10 +312,13 @@ impl Log<'_> {
             message.reply_to.as_ref().map(|quote| bytes(quote.id.as_uuid())),
             message.mentions_room,
         ];
-        self.tx.prepare_cached(sql)?.execute(values)?;
+        self.tx.prepare_cached(INSERT_MESSAGE)?.execute(values)?;
         for user in &message.mentions {
-            let sql = "INSERT INTO mentions (user_id, room_id, seq) VALUES (?1, ?2, ?3)";
-            self.tx.prepare_cached(sql)?.execute(params![bytes(user.as_uuid()), room, self.seq])?;
+            self.tx.prepare_cached(INSERT_MENTION)?.execute(params![
+                bytes(user.as_uuid()),
+                room,
+                self.seq
+            ])?;
         }
         Ok(())
     }
@@ -349,4 +348,40 @@ fn bytes(id: Uuid) -> Id {
 /// Positions and numbers in rooms begin at 1.
 fn position(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use sqlx::Connection as _;
+
+    use super::super::{WAL_KEPT_BYTES, WAL_PAGES, connect_writer};
+    use super::*;
+
+    /// What an acknowledgement stands on, and that what is deleted is gone.
+    #[tokio::test]
+    async fn both_connections_that_write_are_set_alike() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("test.db");
+        let mut ordinary = connect_writer(&path).await.unwrap();
+        let express = open(&path).unwrap();
+        let settings = [
+            // FULL.
+            ("synchronous", 2),
+            ("foreign_keys", 1),
+            ("secure_delete", 1),
+            ("wal_autocheckpoint", WAL_PAGES.into()),
+            ("journal_size_limit", WAL_KEPT_BYTES.into()),
+        ];
+        for (name, wanted) in settings {
+            let sql = format!("PRAGMA {name}");
+            let ours: i64 = express.query_row(&sql, [], |row| row.get(0)).unwrap();
+            let theirs: i64 =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut ordinary).await.unwrap();
+            assert_eq!((ours, theirs), (wanted, wanted), "{name}");
+        }
+        let journal: String = express.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        assert_eq!(journal, "wal");
+        ordinary.close().await.unwrap();
+    }
 }

@@ -178,17 +178,19 @@ async fn members_mentioned(tx: &mut Tx, new: &NewMessage) -> Result<Vec<UserId>,
     Ok(members)
 }
 
+/// A message's row, and one for each who is mentioned.
+pub(crate) const INSERT_MESSAGE: &str = "INSERT INTO messages (seq, id, room_id, author_id, nonce, digest, \
+    at, body, html, reply_to, mentions_room) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+pub(crate) const INSERT_MENTION: &str = "INSERT INTO mentions (user_id, room_id, seq) VALUES ($1, $2, $3)";
+
 async fn insert(tx: &mut Tx, message: &Message, digest: [u8; 32]) -> Result<(), Error> {
-    let sql = "INSERT INTO messages (seq, id, room_id, author_id, nonce, digest, at, body, html, \
-               reply_to, mentions_room) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let reply_to = message.reply_to.as_ref().map(|quote| quote.id);
     let Message { seq, id, room, author, nonce, at, mentions_room, .. } = *message;
     let (body, html) = (message.body.as_str(), message.html.as_str());
     let values = values![seq, id, room, author, nonce, digest, at, body, html, reply_to, mentions_room];
-    tx.conn.run(sql, values).await?;
+    tx.conn.run(INSERT_MESSAGE, values).await?;
     for user in &message.mentions {
-        let sql = "INSERT INTO mentions (user_id, room_id, seq) VALUES ($1, $2, $3)";
-        tx.conn.run(sql, values![*user, room, seq]).await?;
+        tx.conn.run(INSERT_MENTION, values![*user, room, seq]).await?;
     }
     Ok(())
 }

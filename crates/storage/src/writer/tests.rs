@@ -79,6 +79,24 @@ async fn on_a_full_disk_nothing_is_acknowledged_reading_goes_on_and_space_heals_
 }
 
 #[tokio::test]
+async fn posts_are_written_by_their_thread_and_where_it_cannot_the_ordinary_way() {
+    let home = Home::directory();
+    let (store, ada, general) = store(&home).await;
+    // A trigger of that connection alone: what it writes leaves this mark.
+    store.writer().set_express(
+        "CREATE TEMP TRIGGER mark AFTER INSERT ON main.messages \
+         BEGIN UPDATE workspace SET name = 'by the thread' WHERE id = 1; END",
+    );
+    let first = store.post_message(message(ada, general, 10)).await.unwrap();
+    assert_eq!(store.workspace().await.unwrap().name, "by the thread");
+    store.writer().set_express("PRAGMA query_only = ON");
+    let second = store.post_message(message(ada, general, 10)).await.unwrap();
+    let third = store.post_message(message(ada, general, 10)).await.unwrap();
+    assert_eq!((second.seq, third.seq), (first.seq + 1, first.seq + 2));
+    assert!(first.fresh && second.fresh && third.fresh);
+}
+
+#[tokio::test]
 async fn a_defect_in_one_operation_takes_nothing_from_the_others() {
     let home = Home::new().await;
     let (store, ada, general) = store(&home).await;
