@@ -37,7 +37,6 @@ use tokio_util::task::TaskTracker;
 use crate::accept::{Connection, PlainStream, TlsStream};
 use crate::guard::Guarded;
 use crate::http::problem::Refused;
-use crate::hub::Rest;
 use crate::limits;
 use crate::pace::leaving;
 pub(crate) use line::{Line, poll_peek};
@@ -145,8 +144,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     /// See [`Line::go_on`].
-    pub(crate) fn go_on(&mut self, rest: Rest) {
-        self.frames.get_mut().go_on(rest);
+    pub(crate) fn go_on(&mut self, messages: Vec<Bytes>, begun: bool) {
+        self.frames.get_mut().go_on(messages, begun);
     }
 
     /// Whether nothing waits, of ours or of tungstenite's.

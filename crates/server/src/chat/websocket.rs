@@ -147,7 +147,7 @@ where
     loop {
         let next = poll_fn(|cx| {
             if let Some(rest) = feed.take_back() {
-                socket.go_on(rest);
+                socket.go_on(rest.messages, rest.begun);
             }
             // First, and also while the peer takes nothing: after a goodbye nothing is for them.
             while feed.session().poll_woken(cx).is_ready() {

@@ -15,7 +15,6 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::hub::Rest;
 use crate::limits;
 
 thread_local! {
@@ -66,10 +65,11 @@ impl<S> Line<S> {
         self.waiting.push_back(message);
     }
 
-    /// Goes on with what another could not write to the end. For a line on which nothing waits.
-    pub(crate) fn go_on(&mut self, rest: Rest) {
-        self.waiting = rest.messages.into();
-        self.begun = rest.begun;
+    /// Goes on with what another could not write to the end; `begun`: the peer has a part of the first. For
+    /// a line on which nothing waits.
+    pub(crate) fn go_on(&mut self, messages: Vec<Bytes>, begun: bool) {
+        self.waiting = messages.into();
+        self.begun = begun;
     }
 
     /// Says it before everything else, and in any case.
