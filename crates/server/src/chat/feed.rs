@@ -293,9 +293,10 @@ async fn begin(hub: &Hub, after: Option<&str>) -> Result<(Seq, Option<ResetReaso
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
-mod tests {
+pub(super) mod tests {
     use switchback_core::wire::Role;
     use switchback_storage::{Audience, Credential, NewUser, OpenMode, Store};
+    use tempfile::TempDir;
 
     use super::*;
 
@@ -315,8 +316,8 @@ mod tests {
         })
     }
 
-    #[tokio::test]
-    async fn a_log_that_has_become_shorter_ends_the_connection_instead_of_turning_in_circles() {
+    /// A hub with a ring of 8 events, and Ada who has come to it.
+    pub(in crate::chat) async fn registered(transport: Transport) -> (TempDir, Arc<Hub>, Registration) {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
         let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
@@ -325,7 +326,14 @@ mod tests {
         let token = store.create_token(ada, [7; 32], "test".to_owned()).await.unwrap().id;
         let head = store.head().await.unwrap();
         let hub = Arc::new(Hub::new(store, head, 8));
-        let registration = hub.connect(ada, Credential::Token(token), Transport::Sse, None).await.unwrap();
+        let registration = hub.connect(ada, Credential::Token(token), transport, None).await.unwrap();
+        (dir, hub, registration)
+    }
+
+    #[tokio::test]
+    async fn a_log_that_has_become_shorter_ends_the_connection_instead_of_turning_in_circles() {
+        let (_dir, hub, registration) = registered(Transport::Sse).await;
+        let head = hub.ring().head();
         let (mut feed, _) = Feed::open(registration, &Start::default()).await.unwrap();
         hub.ring().push([entry(head + 5)]);
         let pulled = feed.pull(&mut Vec::new()).await;

@@ -140,10 +140,10 @@ where
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use switchback_core::wire::Transport;
     use switchback_core::wire::node::Standing;
-    use switchback_core::wire::{Role, Transport};
     use switchback_core::{Nonce, Seq};
-    use switchback_storage::{Credential, NewMessage, NewUser, OpenMode, Store};
+    use switchback_storage::NewMessage;
     use tempfile::TempDir;
     use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, DuplexStream, duplex};
     use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -155,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::chat::feed::Start;
+    use crate::chat::feed::tests::registered;
     use crate::hub::{Hub, Neighbours, Tail};
     use crate::log::Entry;
     use crate::metrics::Metrics;
@@ -165,15 +166,7 @@ mod tests {
     const RECEIVED_BYTES: u32 = 4096;
 
     async fn open() -> (TempDir, Arc<Hub>, Feed, Vec<Arc<Frame>>) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
-        let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
-        let new = NewUser { handle, name, role: Role::Owner, password_hash: String::new() };
-        let ada = store.create_user(new).await.unwrap().id;
-        let token = store.create_token(ada, [7; 32], "test".to_owned()).await.unwrap().id;
-        let head = store.head().await.unwrap();
-        let hub = Arc::new(Hub::new(store, head, 8));
-        let registration = hub.connect(ada, Credential::Token(token), Transport::Sse, None).await.unwrap();
+        let (dir, hub, registration) = registered(Transport::Sse).await;
         let (feed, opening) = Feed::open(registration, &Start::default()).await.unwrap();
         (dir, hub, feed, opening)
     }
@@ -281,6 +274,17 @@ mod tests {
             store.post_message(new).await.unwrap().seq
         }
 
+        /// Until nothing is left that wakes the task by itself: it has told that Ada has come, and is idle.
+        async fn settle(&mut self) {
+            let mut line = String::new();
+            while !(line.contains("\"presence\"") && line.contains("\"full\":false")) {
+                line.clear();
+                assert_ne!(self.far.read_line(&mut line).await.unwrap(), 0, "the stream has ended");
+            }
+            let first = self.post("so that it is idle".to_owned()).await;
+            assert_eq!(self.hear().await, first);
+        }
+
         /// The position of the next event.
         async fn hear(&mut self) -> Seq {
             loop {
@@ -302,10 +306,7 @@ mod tests {
     #[tokio::test]
     async fn an_idle_one_is_written_to_without_waking_its_task() {
         let mut lending = Lending::start().await;
-        let first = lending.post("so that it is idle".to_owned()).await;
-        assert_eq!(lending.hear().await, first);
-        // Presence comes at its own time, and wakes the task.
-        tokio::time::sleep(limits::PRESENCE_EVERY * 2).await;
+        lending.settle().await;
         let polls = lending.polls.load(Ordering::Relaxed);
         for number in 0..10 {
             let seq = lending.post(number.to_string()).await;
@@ -319,9 +320,7 @@ mod tests {
         const POSTS: usize = 400;
         const BODY_BYTES: usize = 15_000;
         let mut lending = Lending::start().await;
-        let first = lending.post("so that it is idle".to_owned()).await;
-        assert_eq!(lending.hear().await, first);
-        tokio::time::sleep(limits::PRESENCE_EVERY * 2).await;
+        lending.settle().await;
         let before = lending.polls.load(Ordering::Relaxed);
         let mut told = Vec::new();
         for _ in 0..POSTS {
