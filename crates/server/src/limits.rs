@@ -74,9 +74,7 @@ pub const CATCH_UP_PAGE_EVENTS: usize = 128;
 pub const CATCH_UP_EVENTS: u64 = 50_000;
 /// Events made visible at once that are written to idle connections there and then; with more of them
 /// there is enough to do for the connections' own tasks, which share the work and write many in one go.
-pub const DIRECT_EVENTS: usize = 4;
-/// Frames written to one connection in this way; if more wait for it, its task is woken.
-pub const DIRECT_FRAMES: usize = DIRECT_EVENTS;
+pub const DIRECT_EVENTS: usize = 8;
 /// Connections written to in this way for one commit; the others' tasks are woken, on all processors.
 pub const DIRECT_CONNECTIONS: usize = 2_048;
 /// Connections written to before others get their turn.

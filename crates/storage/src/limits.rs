@@ -10,6 +10,14 @@ pub const GROUP_MAX: usize = 512;
 /// The same on `PostgreSQL`, where other nodes wait for the transaction's end: fewer, though enough
 /// to share the price of the commit.
 pub const POSTGRES_GROUP_MAX: usize = 128;
+/// Operations that a group waits for, where several people write often (`writer::gather`).
+pub const GATHER_OPERATIONS: usize = 4;
+/// How long it waits for them at most.
+pub const GATHER_LONGEST: Duration = Duration::from_millis(10);
+/// Where they are expected sooner than this, they come without being waited for.
+pub const GATHER_SHORTEST: Duration = Duration::from_millis(2);
+/// A longer pause between two operations counts as one of this length.
+pub const GATHER_SILENCE: Duration = Duration::from_secs(1);
 /// Events that were committed and not taken yet by whoever follows the log; with more, they read them.
 pub const FRESH_EVENTS: usize = 2_048;
 /// Questions who somebody is that wait to be asked, of each kind; one more is refused with `Unavailable`.

@@ -5,10 +5,13 @@
 //! group, it costs each operation little; and one writer that numbers events under the database's
 //! write lock makes commit order and `seq` order the same.
 //!
-//! What it trades away: an operation waits for its group. What it never does: answer before the
+//! What it trades away: an operation waits for its group, and where several people write often, up to
+//! `limits::GATHER_LONGEST` for others to join it. What it never does: answer before the
 //! commit. If the disk is full or the commit fails, the whole group is undone and every operation
 //! of it hears `Unavailable`; reading goes on. If the connection breaks while it commits, nobody
 //! can know whether it did: then too it is `Unavailable`, and a post's nonce makes trying again safe.
+
+mod gather;
 
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +21,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use switchback_core::Seq;
+use switchback_core::{Seq, UserId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -28,6 +31,7 @@ use crate::turn::{self, Turn, turn};
 use crate::tx::Tx;
 use crate::write::messages::{self, ReadMark};
 use crate::{Error, LoggedEvent, NewMessage, Posted, WriterStats, limits, postgres};
+use gather::{Gathering, Wait};
 
 /// The way to the writer's task.
 #[derive(Debug)]
@@ -244,6 +248,15 @@ impl Write {
         }
     }
 
+    /// Who asked for it, where it is of a kind of which many come.
+    fn author(&self) -> Option<UserId> {
+        match self {
+            Self::Post(post) => Some(post.asked.author),
+            Self::Mark(mark) => Some(mark.asked.user),
+            Self::Other(_) => None,
+        }
+    }
+
     /// It was done together with others.
     fn is_done(&self) -> bool {
         match self {
@@ -328,7 +341,13 @@ impl Task {
     /// Until the queue is closed and empty.
     async fn run(mut self) -> Conn {
         let mut group = Vec::new();
-        while self.waiting.recv_many(&mut group, self.origin.group_max()).await > 0 {
+        let mut gathering = Gathering::new();
+        let most = self.origin.group_max();
+        while self.waiting.recv_many(&mut group, most).await > 0 {
+            gathering.count(group.iter().map(Write::author));
+            if let Some(wait) = gathering.wait() {
+                self.gather(&mut gathering, wait, &mut group).await;
+            }
             let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
             self.counters.queued.fetch_sub(size, Ordering::Relaxed);
             self.counters.largest_group.fetch_max(size, Ordering::Relaxed);
@@ -341,6 +360,24 @@ impl Task {
             express.end().await;
         }
         self.tx.conn
+    }
+
+    /// Takes what comes until the group is as large as it should be.
+    async fn gather(&mut self, gathering: &mut Gathering, wait: Wait, group: &mut Vec<Write>) {
+        let over = tokio::time::sleep(wait.longest);
+        tokio::pin!(over);
+        while let Some(missing @ 1..) = wait.operations.checked_sub(group.len()) {
+            let come = tokio::select! {
+                biased;
+                come = self.waiting.recv_many(group, missing) => come,
+                () = &mut over => return,
+            };
+            // The queue is closed.
+            if come == 0 {
+                return;
+            }
+            gathering.count(group[group.len() - come..].iter().map(Write::author));
+        }
     }
 
     /// Writes a group and answers it.

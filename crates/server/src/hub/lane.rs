@@ -59,9 +59,9 @@ impl Lane {
         self.lent.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Writes what `read` finds after the cursor; it returns the new one, or `None` where the task has to
-    /// look for itself. `false`: not all of it went out, and the task has to go on.
-    pub(super) fn write(&self, read: impl FnOnce(Seq, &mut Vec<Bytes>) -> Option<Seq>) -> bool {
+    /// Writes what `read` finds after the cursor; it returns the new one. `false`: not all of it went out, and
+    /// the task has to go on.
+    pub(super) fn write<'m>(&self, read: impl FnOnce(Seq, &mut Messages<'m>) -> Seq) -> bool {
         let Some(stream) = self.stream.get() else { return false };
         let mut lent = match self.lent.try_lock() {
             Ok(lent) => lent,
@@ -73,30 +73,56 @@ impl Lane {
         if !rest.messages.is_empty() {
             return false;
         }
-        let mut messages = Vec::with_capacity(1);
-        let Some(seq) = read(*cursor, &mut messages) else { return false };
-        if messages.is_empty() {
-            *cursor = seq;
-            return true;
-        }
-        let written = match &messages[..] {
+        let mut messages = Messages::default();
+        let seq = read(*cursor, &mut messages);
+        let messages = &messages.found[..messages.count];
+        let written = match messages {
+            [] => Ok(0),
             [message] => stream.try_write(message),
             several => {
-                let mut slices = [IoSlice::new(&[]); limits::DIRECT_FRAMES];
+                let mut slices = [IoSlice::new(&[]); limits::DIRECT_EVENTS];
                 slices.iter_mut().zip(several).for_each(|(slice, message)| *slice = IoSlice::new(message));
-                stream.try_write_vectored(&slices[..several.len().min(limits::DIRECT_FRAMES)])
+                stream.try_write_vectored(&slices[..several.len()])
             }
         };
         // No room at all, or a broken stream: the task finds out in its own way.
         let Ok(written) = written else { return false };
         *cursor = seq;
-        *rest = Rest::of(messages, written);
+        if written < messages.iter().map(|message| message.len()).sum() {
+            *rest = Rest::of(messages, written);
+        }
         rest.messages.is_empty()
     }
 }
 
+/// What one connection gets of the log's newest events: found for each of thousands, so on the stack, and
+/// not counted as shared unless something of it has to wait.
+pub(super) struct Messages<'m> {
+    found: [&'m Bytes; limits::DIRECT_EVENTS],
+    count: usize,
+}
+
+/// Fills the places that are not looked at.
+static NONE: Bytes = Bytes::new();
+
+impl Default for Messages<'_> {
+    fn default() -> Self {
+        Self { found: [&NONE; limits::DIRECT_EVENTS], count: 0 }
+    }
+}
+
+impl<'m> Messages<'m> {
+    /// Takes one more. There are no more than `limits::DIRECT_EVENTS`.
+    pub(super) fn push(&mut self, message: &'m Bytes) {
+        if let Some(place) = self.found.get_mut(self.count) {
+            *place = message;
+            self.count += 1;
+        }
+    }
+}
+
 impl Rest {
-    fn of(mut messages: Vec<Bytes>, mut written: usize) -> Self {
+    fn of(messages: &[&Bytes], mut written: usize) -> Self {
         let begun_at = messages.iter().position(|message| {
             let is_whole = message.len() <= written;
             if is_whole {
@@ -104,7 +130,8 @@ impl Rest {
             }
             !is_whole
         });
-        messages.drain(..begun_at.unwrap_or(messages.len()));
+        let unwritten = &messages[begun_at.unwrap_or(messages.len())..];
+        let mut messages: Vec<Bytes> = unwritten.iter().map(|message| Bytes::clone(message)).collect();
         if let Some(first) = messages.first_mut() {
             first.advance(written);
         }
@@ -130,27 +157,30 @@ mod tests {
         (lane, far.unwrap())
     }
 
-    fn say(text: &'static [u8], seq: Seq) -> impl FnOnce(Seq, &mut Vec<Bytes>) -> Option<Seq> {
+    fn say<'m>(text: &'m Bytes, seq: Seq) -> impl FnOnce(Seq, &mut Messages<'m>) -> Seq {
         move |_, messages| {
-            messages.push(Bytes::from_static(text));
-            Some(seq)
+            messages.push(text);
+            seq
         }
     }
 
     #[tokio::test]
     async fn only_what_is_lent_is_written_to() {
         let (lane, mut far) = connected().await;
-        assert!(!lane.write(say(b"too early", 1)));
+        let [early, one, two, three, late] = ["too early", "one ", "two ", "three", "too late"]
+            .map(|text| Bytes::from_static(text.as_bytes()));
+        assert!(!lane.write(say(&early, 1)));
         lane.lend(4);
-        assert!(!lane.write(|cursor, _| (cursor != 4).then_some(9)), "the task has to look");
-        assert!(lane.write(say(b"one ", 5)));
+        assert!(lane.write(|cursor, _| cursor), "nothing for it is fine");
+        assert!(lane.write(say(&one, 5)));
         assert!(lane.write(|cursor, messages| {
-            messages.extend([Bytes::from_static(b"two "), Bytes::from_static(b"three")]);
-            Some(cursor + 2)
+            messages.push(&two);
+            messages.push(&three);
+            cursor + 2
         }));
         let lent = lane.take_back().unwrap();
         assert_eq!((lent.cursor, lent.rest.messages.len()), (7, 0));
-        assert!(!lane.write(say(b"too late", 8)));
+        assert!(!lane.write(say(&late, 8)));
         let mut said = [0; 13];
         far.read_exact(&mut said).await.unwrap();
         assert_eq!(&said, b"one two three");
@@ -160,23 +190,25 @@ mod tests {
 
     #[tokio::test]
     async fn what_there_is_no_room_for_is_handed_back_to_the_byte() {
-        const BLOCK: &[u8] = &[b'x'; 100_000];
+        const BLOCK_BYTES: usize = 100_000;
+        let (block, end) = (Bytes::from(vec![b'x'; BLOCK_BYTES]), Bytes::from_static(b"end"));
         let (lane, mut far) = connected().await;
         lane.lend(0);
         let mut written = 0;
         while lane.write(|cursor, messages| {
-            messages.extend([Bytes::from_static(BLOCK), Bytes::from_static(b"end")]);
-            Some(cursor + 1)
+            messages.push(&block);
+            messages.push(&end);
+            cursor + 1
         }) {
             written += 1;
         }
-        assert!(!lane.write(say(b"behind it", 1_000)), "the rest comes first");
+        assert!(!lane.write(say(&end, 1_000)), "the rest comes first");
         let Lent { cursor, rest } = lane.take_back().unwrap();
         let waiting: usize = rest.messages.iter().map(Bytes::len).sum();
         // Either a part of the last try went out, or nothing of it, and then it does not count.
         let tried = if rest.messages.is_empty() { written } else { written + 1 };
         assert_eq!(cursor, tried);
-        let sent = usize::try_from(tried).unwrap() * (BLOCK.len() + 3) - waiting;
+        let sent = usize::try_from(tried).unwrap() * (BLOCK_BYTES + end.len()) - waiting;
         drop(lane);
         let mut said = Vec::new();
         far.read_to_end(&mut said).await.unwrap();
@@ -185,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_rest_begins_where_the_peer_has_not_got_to() {
-        let rest = |written| Rest::of(vec![Bytes::from_static(b"abc"), Bytes::from_static(b"de")], written);
+        let messages = [Bytes::from_static(b"abc"), Bytes::from_static(b"de")];
+        let rest = |written| Rest::of(&messages.each_ref(), written);
         let shown = |written| (rest(written).messages.concat(), rest(written).begun);
         assert_eq!(shown(0), (b"abcde".to_vec(), false));
         assert_eq!(shown(2), (b"cde".to_vec(), true));

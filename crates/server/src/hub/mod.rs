@@ -451,14 +451,18 @@ impl Hub {
         self.ring.push(entries.iter().cloned());
         self.visible.send_replace(self.ring.head());
         let mut direct = Vec::new();
-        let most = if entries.len() <= limits::DIRECT_EVENTS { limits::DIRECT_CONNECTIONS } else { 0 };
+        // Who reads for themselves gets a text as it is after the last of these events.
+        let is_direct =
+            entries.len() <= limits::DIRECT_EVENTS && entries.iter().all(|entry| entry.rewrites.is_none());
+        let most = if is_direct { limits::DIRECT_CONNECTIONS } else { 0 };
+        let head = self.ring.head();
         let state = self.state();
         for entry in entries {
             state.each(entry.audience, |session| {
-                if direct.len() < most {
-                    direct.push(Arc::clone(session));
-                } else {
+                if direct.len() >= most {
                     session.wake();
+                } else if session.is_first_asked(head) {
+                    direct.push(Arc::clone(session));
                 }
             });
         }
@@ -470,10 +474,10 @@ impl Hub {
     }
 
     /// Writes to these connections what is new, or wakes those that are not idle. No lock of the hub is held.
-    async fn deliver(&self, sessions: &[Arc<Session>]) {
+    async fn deliver(&self, entries: &[Arc<Entry>], sessions: &[Arc<Session>]) {
         for stretch in sessions.chunks(limits::DIRECT_STRETCH) {
             for session in stretch {
-                if !session.deliver(&self.ring) {
+                if !session.deliver(entries) {
                     session.wake();
                 }
             }

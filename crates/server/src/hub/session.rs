@@ -1,6 +1,6 @@
 //! One live connection, as the hub knows it: how to wake it, and whether it must end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -13,8 +13,7 @@ use tokio::net::TcpStream;
 
 use super::Viewer;
 use super::lane::{Lane, Lent};
-use crate::limits;
-use crate::log::{Frame, Read, Ring};
+use crate::log::{Entry, Frame};
 
 /// Why and how a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +64,8 @@ pub(crate) struct Session {
     rung: AtomicBool,
     waiting: AtomicWaker,
     lane: Lane,
+    /// The newest head of the log that somebody published for it.
+    asked: AtomicU64,
 }
 
 impl Session {
@@ -77,8 +78,8 @@ impl Session {
     ) -> Self {
         let (goodbye, waiting) = (OnceLock::new(), AtomicWaker::new());
         let (beat_due, rung) = (AtomicBool::new(false), AtomicBool::new(false));
-        let lane = Lane::default();
-        Self { id, credential, transport, viewer, beat, beat_due, goodbye, rung, waiting, lane }
+        let (lane, asked) = (Lane::default(), AtomicU64::new(0));
+        Self { id, credential, transport, viewer, beat, beat_due, goodbye, rung, waiting, lane, asked }
     }
 
     /// There may be something new. Never lost: a wake-up before the wait ends the wait at once.
@@ -104,24 +105,29 @@ impl Session {
         self.lane.take_back()
     }
 
-    /// Writes what is new, if the connection is idle and that is all there is to do. Otherwise it must be
-    /// woken.
-    pub(super) fn deliver(&self, ring: &Ring) -> bool {
+    /// Writes what of the log's newest events is for it, if the connection is idle and that is all there is
+    /// to do. Otherwise it must be woken.
+    ///
+    /// What lies between its cursor and these events was published while it was lent, or before: had any
+    /// of it been for this connection, it would have been written or the connection been woken, and who
+    /// was woken and has not looked yet is not written to here.
+    pub(super) fn deliver(&self, entries: &[Arc<Entry>]) -> bool {
         if self.rung.load(Ordering::Acquire) || self.goodbye.get().is_some() {
             return false;
         }
         self.lane.write(|cursor, messages| {
             let sight = self.viewer.sight();
-            let sees = |seq, audience| sight.sees(seq, audience);
-            let read = ring.read(cursor, sees, |entry| {
-                messages.push(self.framed(sight.frame(entry)).clone());
-                messages.len() < limits::DIRECT_FRAMES
-            });
-            match read {
-                Read::Through { seq, more: false } => Some(seq),
-                Read::Through { more: true, .. } | Read::Fallen => None,
+            let seen = |entry: &&Arc<Entry>| entry.seq > cursor && sight.sees(entry.seq, entry.audience);
+            for entry in entries.iter().filter(seen) {
+                messages.push(self.framed(sight.frame(entry)));
             }
+            cursor.max(entries.last().map_or(cursor, |entry| entry.seq))
         })
+    }
+
+    /// Whether this is the first time that it is asked about this head of the log.
+    pub(super) fn is_first_asked(&self, head: Seq) -> bool {
+        self.asked.swap(head, Ordering::Relaxed) != head
     }
 
     /// A frame as it goes over a connection that it has for itself.

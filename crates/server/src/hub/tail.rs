@@ -158,7 +158,7 @@ impl Tail {
         self.metrics.published(entries.iter().map(|entry| entry.at));
         let direct = self.hub.publish(&entries);
         self.tell(&entries);
-        self.hub.deliver(&direct).await;
+        self.hub.deliver(&entries, &direct).await;
         for (user, credential) in ended {
             self.hub.revoked(user, credential);
         }
