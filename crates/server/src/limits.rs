@@ -72,6 +72,8 @@ pub const CATCH_UP_FIRST_EVENTS: usize = 16;
 pub const CATCH_UP_PAGE_EVENTS: usize = 128;
 /// A cursor this many events behind is answered with `reset`: a snapshot is cheaper for both ends.
 pub const CATCH_UP_EVENTS: u64 = 50_000;
+/// Room for JSON that each thread keeps to write the next frame to, in bytes.
+pub const JSON_KEPT_BYTES: usize = 64 * 1024;
 /// Events made visible at once that are written to idle connections there and then; with more of them
 /// there is enough to do for the connections' own tasks, which share the work and write many in one go.
 pub const DIRECT_EVENTS: usize = 8;

@@ -11,7 +11,7 @@ pub const GROUP_MAX: usize = 512;
 /// to share the price of the commit.
 pub const POSTGRES_GROUP_MAX: usize = 128;
 /// Operations that a group waits for, where several people write often (`writer::gather`).
-pub const GATHER_OPERATIONS: usize = 4;
+pub const GATHER_OPERATIONS: usize = 8;
 /// How long it waits for them at most.
 pub const GATHER_LONGEST: Duration = Duration::from_millis(10);
 /// Where they are expected sooner than this, they come without being waited for.

@@ -27,7 +27,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use switchback_core::limits as bounds;
 use switchback_core::upgrade::{ChatQuery, Decision};
 use switchback_core::wire::{ByeReason, ErrorCode, ServerFrame, Transport};
-use switchback_storage::{Admission, Error, Identity};
+use switchback_storage::{Admission, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -38,10 +38,11 @@ use crate::app::App;
 use crate::http::credential::{Presented, presented};
 use crate::http::problem::Refused;
 use crate::http::{csrf, is_https, keep_careful};
-use crate::hub::{Goodbye, Hub, Known, NotConnected};
+use crate::hub::{Goodbye, Hub, Known, NotConnected, Recognized};
 use crate::limits;
-use crate::log::Frame;
+use crate::log::{self, Frame};
 use crate::ops::Refusal;
+use crate::secrets;
 use crate::socket::{self, Conversation as _, Head, Line, Socket};
 use feed::{Feed, Start};
 
@@ -218,17 +219,28 @@ async fn open(
     app: &App,
     request: &Head,
     transport: Transport,
-) -> Result<(Identity, Feed, Vec<Arc<Frame>>), Refusal> {
-    let secret = secret(app, request)?;
-    let stirred = app.chat.hub.stirred();
-    let Admission { identity, as_of, memberships } = app.ops.admit(secret).await?;
-    let known = Known { stirred, as_of, memberships };
-    let connected = app.chat.hub.connect(identity.user.id, identity.credential, transport, Some(known)).await;
-    let registration = connected.map_err(not_connected)?;
+) -> Result<(Arc<Recognized>, Feed, Vec<Arc<Frame>>), Refusal> {
+    let (hub, secret) = (&app.chat.hub, secret(app, request)?);
+    let hash = secrets::hash_secret(secret);
+    let (caller, registration) = match hub.reconnect(&hash, transport).await {
+        Some((caller, registration)) => {
+            app.ops.recognized(&caller.identity);
+            (caller, registration)
+        }
+        None => {
+            let stirred = hub.stirred();
+            let Admission { identity, as_of, memberships } = app.ops.admit(secret).await?;
+            let (user, credential) = (identity.user.id, identity.credential);
+            let caller = Arc::new(Recognized { secret: hash, identity });
+            let known = Known { stirred, recognized: Arc::clone(&caller), as_of, memberships };
+            let connected = hub.connect(user, credential, transport, Some(known)).await;
+            (caller, connected.map_err(not_connected)?)
+        }
+    };
     let start = start(request.headers(), request.uri().query());
     let (feed, opening) = Feed::open(registration, &start).await?;
-    tracing::debug!(session = %feed.session().id, user = %identity.user.id, ?transport, "connected");
-    Ok((identity, feed, opening))
+    tracing::debug!(session = %feed.session().id, user = %caller.identity.user.id, ?transport, "connected");
+    Ok((caller, feed, opening))
 }
 
 fn start(headers: &HeaderMap, query: Option<&str>) -> Start {
@@ -291,7 +303,16 @@ async fn batch(app: App, request: &Head, wait_s: u64) -> Result<Response, Refusa
 }
 
 async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refusal> {
-    let identity = app.ops.identify(secret(&app, request)?).await?;
+    let secret = secret(&app, request)?;
+    let (recognized, asked);
+    let identity = if let Some(known) = app.chat.hub.recognize(&secrets::hash_secret(secret)) {
+        app.ops.recognized(&known.identity);
+        recognized = known;
+        &recognized.identity
+    } else {
+        asked = app.ops.identify(secret).await?;
+        &asked
+    };
     let too_long = || {
         let detail = format!("a command has at most {} bytes", bounds::COMMAND_BYTES);
         Refusal::new(ErrorCode::TooLong, detail)
@@ -312,8 +333,8 @@ async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refus
         }
         Refusal::new(ErrorCode::BadJson, "the body ended too early")
     })?;
-    let ack = command::run(&app.ops, &identity, &body.to_bytes()).await;
-    let frame = Frame::server(&ServerFrame::Ack(ack.map_err(|error| Refusal(Box::new(error)))?));
+    let ack = command::run(&app.ops, identity, &body.to_bytes()).await;
+    let (_, json) = log::answer(&ServerFrame::Ack(ack.map_err(|error| Refusal(Box::new(error)))?));
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-    Ok((headers, Bytes::from(frame.json.clone())).into_response())
+    Ok((headers, Bytes::from(json)).into_response())
 }

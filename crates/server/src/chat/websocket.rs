@@ -12,16 +12,15 @@ use std::task::{Context, Poll};
 
 use switchback_core::wire::{Ack, ByeReason, CommandError, ErrorCode, Request};
 use switchback_core::{close, limits as bounds};
-use switchback_storage::Identity;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::feed::{Feed, Outlet, Pulled, bye};
 use super::{Stay, command};
 use crate::app::App;
-use crate::hub::Goodbye;
+use crate::hub::{Goodbye, Recognized};
 use crate::limits;
-use crate::log::Frame;
+use crate::log::{self, Frame};
 use crate::socket::{self, Conversation, Farewell, Silence, Socket};
 
 /// How a connection came to its end.
@@ -73,7 +72,7 @@ pub(super) struct Chatting {
     pub(super) feed: Feed,
     pub(super) opening: Vec<Arc<Frame>>,
     pub(super) app: App,
-    pub(super) caller: Identity,
+    pub(super) caller: Arc<Recognized>,
     /// Given up at the socket's end.
     pub(super) stay: Option<Stay>,
 }
@@ -103,7 +102,7 @@ impl Chatting {
             let run = |text: Utf8Bytes| {
                 let (app, caller) = (&app, &caller);
                 async move {
-                    let outcome = command::run(&app.ops, caller, text.as_bytes()).await;
+                    let outcome = command::run(&app.ops, &caller.identity, text.as_bytes()).await;
                     if matches!(&outcome, Err(error) if error.code == ErrorCode::RateLimited) {
                         app.metrics.rate_limited();
                     }
@@ -156,7 +155,7 @@ where
             if let Some(goodbye) = feed.goodbye() {
                 return Poll::Ready(Next::End(Ending::goodbye(goodbye)));
             }
-            match commands.poll_carry_out(socket, cx, Socket::put) {
+            match commands.poll_carry_out(socket, cx, |_| {}) {
                 Poll::Ready(ending) => Poll::Ready(Next::End(ending)),
                 Poll::Pending if woken && !socket.waits() => Poll::Ready(Next::Pull),
                 Poll::Pending => {
@@ -201,12 +200,13 @@ where
         self.under_way.is_none()
     }
 
-    /// Says what waits, hears commands and answers them, as far as that goes now. Ready: with the end.
+    /// Says what waits, hears commands and answers them, as far as that goes now; `said` is shown the
+    /// answers. Ready: with the end.
     fn poll_carry_out<S>(
         &mut self,
         socket: &mut Socket<S>,
         cx: &mut Context<'_>,
-        mut answer: impl FnMut(&mut Socket<S>, &Arc<Frame>),
+        mut said: impl FnMut(&Utf8Bytes),
     ) -> Poll<Ending>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -219,7 +219,9 @@ where
                 let is_malformed = matches!(&outcome, Err(error) if error.code.is_malformed());
                 self.bad_in_a_row = if is_malformed { self.bad_in_a_row + 1 } else { 0 };
                 self.unread += 1;
-                answer(socket, &Frame::server(&command::answer(outcome)));
+                let (message, json) = log::answer(&command::answer(outcome));
+                said(&json);
+                socket.queue(message);
             }
             match socket.poll_send(cx) {
                 Poll::Ready(Ok(())) => self.unread = 0,
@@ -259,12 +261,8 @@ where
         std::future::ready(understood.map(|request| Ack { id: request.id, seq: None, message: None }))
     };
     let (mut commands, mut answers) = (Commands::new(run), Vec::new());
-    let ending = poll_fn(|cx| {
-        commands.poll_carry_out(&mut socket, cx, |socket, answer| {
-            answers.push(answer.json.to_string());
-            socket.put(answer);
-        })
-    });
+    let ending =
+        poll_fn(|cx| commands.poll_carry_out(&mut socket, cx, |answer| answers.push(answer.to_string())));
     let farewell = ending.await.farewell();
     let code = farewell.as_ref().map(|farewell| farewell.code);
     socket::finish(socket, farewell).await;

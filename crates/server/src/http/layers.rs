@@ -18,7 +18,7 @@ use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 
 use super::credential::{Presented, presented};
 use super::problem::Refused;
-use super::visitor::Visitor;
+use super::visitor::is_https;
 use super::{csrf, pages};
 use crate::app::App;
 use crate::limits;
@@ -63,13 +63,14 @@ pub(crate) fn names_its_host<B>(request: &http::Request<B>) -> bool {
 }
 
 /// Headers for every answer but a handshake's, which has a form of its own.
-pub(super) async fn careful(visitor: Visitor, request: Request, next: Next) -> Response {
+pub(super) async fn careful(State(app): State<App>, request: Request, next: Next) -> Response {
+    let https = is_https(request.extensions(), request.headers(), &app.config);
     let is_connect = request.method() == Method::CONNECT;
     let mut response = next.run(request).await;
     if is_connect || response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return response;
     }
-    keep_careful(response.headers_mut(), visitor.https);
+    keep_careful(response.headers_mut(), https);
     response
 }
 

@@ -1,7 +1,11 @@
 //! What is known of somebody before they register, so that letting them in takes one question.
 
+use std::sync::Arc;
+
 use switchback_core::Seq;
 use switchback_storage::Membership;
+
+use super::Recognized;
 
 /// What was read of somebody before they registered. It holds if the hub was not told of anything since
 /// before the reading that would have concerned them: what it is told later finds them registered.
@@ -9,6 +13,8 @@ use switchback_storage::Membership;
 pub(crate) struct Known {
     /// [`Hub::stirred`], before anything was read.
     pub stirred: u64,
+    /// Who they are, and by what they come.
+    pub recognized: Arc<Recognized>,
     /// The head of the log at the reading.
     pub as_of: Seq,
     /// Their rooms.
@@ -28,10 +34,8 @@ impl Known {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
 mod tests {
-    use std::sync::Arc;
-
     use switchback_core::wire::{ByeReason, Role, RoomKind, Transport};
-    use switchback_core::{Topic, UserId};
+    use switchback_core::{SessionId, Topic, UserId};
     use switchback_storage::{Admission, Credential, NewRoom, NewUser, OpenMode, Store};
     use tempfile::TempDir;
 
@@ -62,8 +66,10 @@ mod tests {
             let stirred = hub.stirred();
             let Admission { identity, as_of, memberships } = store.admit(SECRET).await.unwrap().unwrap();
             assert_eq!((identity.user.id, memberships.len()), (user, 1));
-            let known = Known { stirred, as_of, memberships };
-            Self { hub, store, user, credential: identity.credential, known, _dir: dir }
+            let credential = identity.credential;
+            let recognized = Arc::new(Recognized { secret: SECRET, identity });
+            let known = Known { stirred, recognized, as_of, memberships };
+            Self { hub, store, user, credential, known, _dir: dir }
         }
 
         async fn registers(self) -> Result<Registration, NotConnected> {
@@ -115,5 +121,72 @@ mod tests {
         coming.hub.remember(coming.store.head().await.unwrap()).await.unwrap();
         let registration = coming.registers().await.unwrap();
         assert!(registration.session().viewer.is_member(view.room.id));
+    }
+
+    /// Lets Ada in, and closes the connection.
+    async fn came_and_went(coming: Coming) -> (Arc<Hub>, Store, UserId, Credential, TempDir) {
+        let Coming { hub, store, user, credential, known, _dir } = coming;
+        drop(hub.connect(user, credential, Transport::Sse, Some(known)).await.unwrap());
+        (hub, store, user, credential, _dir)
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_soon_is_not_asked_for() {
+        let coming = Coming::new().await;
+        assert!(coming.hub.reconnect(&SECRET, Transport::Sse).await.is_none(), "a stranger");
+        let room = coming.known.memberships[0].room;
+        let (hub, store, user, _, _dir) = came_and_went(coming).await;
+        store.close().await;
+        let (recognized, registration) = hub.reconnect(&SECRET, Transport::Sse).await.unwrap();
+        assert_eq!(recognized.identity.user.id, user);
+        assert!(hub.is_member(user, room) && registration.session().viewer.is_member(room));
+        assert_eq!(hub.recognize(&SECRET).unwrap().identity.user.id, user);
+        assert!(hub.recognize(&[8; 32]).is_none());
+    }
+
+    #[tokio::test]
+    async fn who_has_signed_out_meanwhile_is_asked_for() {
+        let (hub, _, user, credential, _dir) = came_and_went(Coming::new().await).await;
+        hub.revoked(user, Credential::Session(SessionId::from_uuid(uuid::Uuid::nil())));
+        assert!(hub.recognize(&SECRET).is_some(), "that was another one");
+        hub.revoked(user, credential);
+        assert!(hub.recognize(&SECRET).is_none());
+        assert!(hub.reconnect(&SECRET, Transport::Sse).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn whose_credential_another_process_has_ended_is_found_by_a_look_at_all() {
+        let (hub, store, user, credential, _dir) = came_and_went(Coming::new().await).await;
+        let Credential::Token(token) = credential else { unreachable!() };
+        assert!(store.end_token(user, token).await.unwrap());
+        assert_eq!(hub.ended(None).await.unwrap(), [(user, credential)]);
+    }
+
+    #[tokio::test]
+    async fn whose_account_has_changed_is_read_again() {
+        let (hub, _, user, _, _dir) = came_and_went(Coming::new().await).await;
+        hub.unrecognize(&[UserId::from_uuid(uuid::Uuid::nil())]);
+        assert!(hub.recognize(&SECRET).is_some());
+        hub.unrecognize(&[user]);
+        assert!(hub.recognize(&SECRET).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_node_that_does_not_hear_the_others_asks() {
+        let (hub, _, _, _, _dir) = came_and_went(Coming::new().await).await;
+        hub.hears_others(false);
+        hub.hears_others(true);
+        assert!(hub.recognize(&SECRET).is_none(), "what was said meanwhile was not heard");
+    }
+
+    #[tokio::test]
+    async fn it_is_forgotten_with_the_device() {
+        let (hub, _, _, _, _dir) = came_and_went(Coming::new().await).await;
+        // Not before: the database's threads do not know of it.
+        tokio::time::pause();
+        tokio::time::advance(crate::limits::OFFLINE_AFTER).await;
+        assert!(hub.recognize(&SECRET).is_some());
+        hub.tick();
+        assert!(hub.recognize(&SECRET).is_none());
     }
 }

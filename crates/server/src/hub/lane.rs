@@ -40,6 +40,31 @@ pub(crate) struct Rest {
     pub(crate) begun: bool,
 }
 
+/// Which of the log's newest events, of at most `limits::DIRECT_EVENTS`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Selection(u8);
+
+const _: () = assert!(limits::DIRECT_EVENTS <= u8::BITS as usize, "a bit for each");
+
+impl Selection {
+    pub(super) const fn only(number: usize) -> Self {
+        Self(1 << number)
+    }
+
+    pub(super) const fn add(&mut self, number: usize) {
+        self.0 |= 1 << number;
+    }
+
+    const fn has(self, number: usize) -> bool {
+        self.0 & (1 << number) != 0
+    }
+
+    /// Those of these.
+    pub(super) fn of<T>(self, all: &[T]) -> impl Iterator<Item = &T> {
+        all.iter().enumerate().filter(move |(number, _)| self.has(*number)).map(|(_, one)| one)
+    }
+}
+
 impl Lane {
     /// For a connection whose stream can be written to from anywhere.
     pub(super) fn open(&self, stream: Arc<TcpStream>) {

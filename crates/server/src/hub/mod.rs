@@ -14,27 +14,34 @@ mod ids;
 mod known;
 mod lane;
 mod presence;
+mod recognized;
 mod roster;
 mod session;
+mod state;
 mod tail;
 mod viewer;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand::RngExt as _;
 use switchback_core::wire::node::Standing;
 use switchback_core::wire::{ByeReason, PresenceChange, PresenceState, ServerFrame, Transport};
-use switchback_core::{Cursor, Epoch, RoomId, Seq, SessionId, UserId};
-use switchback_storage::{Audience, Credential, Error, Membership, Store};
+use switchback_core::{Cursor, Epoch, RoomId, Seq, UserId};
+use switchback_storage::{Audience, Credential, Error, Membership, SecretHash, Store};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 pub(crate) use known::Known;
+use lane::Selection;
 pub(crate) use lane::{Lent, Rest};
+pub(crate) use recognized::Recognized;
+use session::going_away;
 pub(crate) use session::{Goodbye, Session};
+use state::{Person, State, standing};
 pub(crate) use tail::{Neighbours, Rung, Tail};
 pub(crate) use viewer::Viewer;
 
@@ -42,10 +49,7 @@ use crate::limits;
 use crate::log::{Entry, Frame, Ring};
 use ephemeral::{Ephemeral, Passing};
 use everybody::Everybody;
-use heartbeat::Wheel;
-use ids::{IdMap, IdSet};
-use presence::{Devices, Level};
-use roster::Roster;
+use presence::Level;
 
 /// All live connections of this node.
 #[derive(Debug)]
@@ -59,29 +63,10 @@ pub(crate) struct Hub {
     visible: watch::Sender<Seq>,
     /// There may be something new in the database.
     look: Notify,
+    /// How often it was read what somebody may see.
+    memberships: AtomicU64,
     /// The newest heartbeat, by the position that it tells: most connections stand at the same.
     heartbeat: Mutex<Option<(Seq, Arc<Frame>)>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    people: IdMap<UserId, Person>,
-    rooms: IdMap<RoomId, IdSet<UserId>>,
-    wheel: Wheel,
-    roster: Roster,
-    /// The bus is away.
-    deaf: bool,
-    connections: usize,
-    draining: bool,
-    /// See [`Hub::stirred`].
-    stirred: u64,
-}
-
-#[derive(Debug)]
-struct Person {
-    viewer: Arc<Viewer>,
-    sessions: Vec<Arc<Session>>,
-    devices: Devices,
 }
 
 /// Why a connection was not let in.
@@ -134,7 +119,8 @@ impl Hub {
         let ephemeral = Ephemeral::new(rand::rng().random(), now());
         let (visible, look) = (watch::Sender::new(head), Notify::new());
         let (everybody, state, heartbeat) = (Everybody::default(), Mutex::default(), Mutex::default());
-        Self { store, ring, ephemeral, everybody, state, visible, look, heartbeat }
+        let memberships = AtomicU64::new(0);
+        Self { store, ring, ephemeral, everybody, state, visible, look, memberships, heartbeat }
     }
 
     /// Recent events.
@@ -167,19 +153,61 @@ impl Hub {
         transport: Transport,
         known: Option<Known>,
     ) -> Result<Registration, NotConnected> {
-        let (session, stirred) = self.register(user, credential, transport).map_err(NotConnected::Refused)?;
+        let (session, stirred) = {
+            let mut state = self.state();
+            let session = state.register(user, credential, transport).map_err(NotConnected::Refused)?;
+            (session, state.stirred)
+        };
         // Dropped on every way out from here.
         let registration = Registration { hub: Arc::clone(self), session };
-        let (as_of, memberships) = match known.filter(|known| known.still_holds(stirred)) {
-            Some(known) => (known.as_of, known.memberships),
-            None => match self.store.entering(user, credential).await? {
-                Some(read) => read,
-                None => return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut))),
-            },
+        let as_of = match known.filter(|known| known.still_holds(stirred)) {
+            Some(known) => {
+                self.install(&registration.session.viewer, known.as_of, &known.memberships);
+                let mut state = self.state();
+                // Nothing was told since the reading: neither that it ended nor that the account is another.
+                if state.stirred == known.stirred {
+                    state.remember(&known.recognized);
+                }
+                known.as_of
+            }
+            None => {
+                let Some((as_of, memberships)) = self.store.entering(user, credential).await? else {
+                    return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut)));
+                };
+                self.install(&registration.session.viewer, as_of, &memberships);
+                as_of
+            }
         };
-        self.install(&registration.session.viewer, as_of, &memberships);
         self.caught_up(as_of).await;
         Ok(registration)
+    }
+
+    /// Lets in again who was here a moment ago, without a question to the database: the hub is told what
+    /// ends a credential, changes an account or a membership, and goes on listening for those who have
+    /// just gone. `None`: ask.
+    pub(crate) async fn reconnect(
+        self: &Arc<Self>,
+        secret: &SecretHash,
+        transport: Transport,
+    ) -> Option<(Arc<Recognized>, Registration)> {
+        let (recognized, session) = {
+            let mut state = self.state();
+            let recognized = Arc::clone(state.recognize(secret)?);
+            let identity = &recognized.identity;
+            let session = state.register(identity.user.id, identity.credential, transport).ok()?;
+            (recognized, session)
+        };
+        let registration = Registration { hub: Arc::clone(self), session };
+        // What other nodes have written comes with their doorbells.
+        let written = *self.store.doorbell().borrow();
+        self.caught_up(written).await;
+        Some((recognized, registration))
+    }
+
+    /// Who speaks, if they are connected or were a moment ago: what they say by POST is theirs without
+    /// another question, as what is said on a WebSocket is.
+    pub(crate) fn recognize(&self, secret: &SecretHash) -> Option<Arc<Recognized>> {
+        self.state().recognize(secret).map(Arc::clone)
     }
 
     /// Until everything up to `head` is visible here: who connects after an answer, by whatever node,
@@ -195,51 +223,6 @@ impl Hub {
         }
     }
 
-    fn register(
-        &self,
-        user: UserId,
-        credential: Credential,
-        transport: Transport,
-    ) -> Result<(Arc<Session>, u64), Goodbye> {
-        let mut state = self.state();
-        if state.draining {
-            return Err(going_away(state.connections));
-        }
-        let beat = state.wheel.slot();
-        let person = state.people.entry(user).or_insert_with(|| Person {
-            viewer: Arc::new(Viewer::new(user)),
-            sessions: Vec::new(),
-            devices: Devices::default(),
-        });
-        if person.sessions.len() >= limits::SESSIONS_PER_USER {
-            return Err(Goodbye::forever(ByeReason::TooManyConnections));
-        }
-        let id = SessionId::from_uuid(Uuid::now_v7());
-        let session = Arc::new(Session::new(id, credential, transport, Arc::clone(&person.viewer), beat));
-        person.sessions.push(Arc::clone(&session));
-        person.devices.connected(credential);
-        let level = person.devices.standing();
-        state.roster.set_own(user, level);
-        state.connections += 1;
-        // A batch has an end of its own.
-        if transport != Transport::Batch {
-            state.wheel.add(&session);
-        }
-        Ok((session, state.stirred))
-    }
-
-    fn leave(&self, session: &Arc<Session>) {
-        let mut state = self.state();
-        if let Some(person) = state.people.get_mut(&session.viewer.user) {
-            person.sessions.retain(|other| !Arc::ptr_eq(other, session));
-            person.devices.disconnected(session.credential, Instant::now());
-            let level = person.devices.standing();
-            state.roster.set_own(session.viewer.user, level);
-            state.connections = state.connections.saturating_sub(1);
-        }
-        state.wheel.remove(session);
-    }
-
     /// Reads what a person may see, and indexes them by their rooms.
     async fn load(&self, viewer: &Viewer) -> Result<(), Error> {
         let (as_of, memberships) = self.store.memberships(viewer.user).await?;
@@ -251,6 +234,9 @@ impl Hub {
         let mut state = self.state();
         let change = viewer.install(as_of, memberships);
         state.index(viewer.user, change);
+        state.newest_joined =
+            memberships.iter().map(|member| member.joined_seq).fold(state.newest_joined, Seq::max);
+        self.memberships.fetch_add(1, Ordering::Release);
     }
 
     /// Whether somebody with a live connection is in this room. `false` may also mean: not known.
@@ -349,12 +335,12 @@ impl Hub {
 
     /// A session or token has ended.
     pub(crate) fn revoked(&self, user: UserId, credential: Credential) {
-        self.end(user, ByeReason::SignedOut, |session| session.credential == credential);
+        self.state().end(user, ByeReason::SignedOut, |held| held == credential);
     }
 
     /// An account was deactivated.
     pub(crate) fn deactivated(&self, user: UserId) {
-        self.end(user, ByeReason::Deactivated, |_| true);
+        self.state().end(user, ByeReason::Deactivated, |_| true);
     }
 
     /// Of these people, or of all who are connected, the sessions and tokens that have open
@@ -386,13 +372,10 @@ impl Hub {
         }
     }
 
-    fn end(&self, user: UserId, reason: ByeReason, which: impl Fn(&Session) -> bool) {
+    /// These accounts have changed: who they are is read anew.
+    fn unrecognize<'u>(&self, users: impl IntoIterator<Item = &'u UserId>) {
         let mut state = self.state();
-        state.stirred += 1;
-        if let Some(person) = state.people.get(&user) {
-            let ending = person.sessions.iter().filter(|session| which(session));
-            ending.for_each(|session| session.end(Goodbye::forever(reason)));
-        }
+        users.into_iter().for_each(|user| state.unrecognize(*user, |_| true));
     }
 
     /// Another node says how people are there.
@@ -411,6 +394,8 @@ impl Hub {
         state.deaf = !hears;
         if hears {
             state.roster.renew(Instant::now());
+        } else {
+            state.unrecognize_all();
         }
     }
 
@@ -447,37 +432,48 @@ impl Hub {
     }
 
     /// Makes new events visible, then wakes whom they concern; returns those to [`Hub::deliver`] to.
-    fn publish(&self, entries: &[Arc<Entry>]) -> Vec<Arc<Session>> {
+    fn publish(&self, entries: &[Arc<Entry>]) -> Direct {
         self.ring.push(entries.iter().cloned());
         self.visible.send_replace(self.ring.head());
-        let mut direct = Vec::new();
         // Who reads for themselves gets a text as it is after the last of these events.
         let is_direct =
             entries.len() <= limits::DIRECT_EVENTS && entries.iter().all(|entry| entry.rewrites.is_none());
         let most = if is_direct { limits::DIRECT_CONNECTIONS } else { 0 };
         let head = self.ring.head();
         let state = self.state();
-        for entry in entries {
+        let mut direct = Direct {
+            connections: Vec::new(),
+            memberships: self.memberships.load(Ordering::Acquire),
+            is_as_indexed: entries
+                .iter()
+                .all(|entry| entry.is_for_members() && entry.seq > state.newest_joined),
+        };
+        for (number, entry) in entries.iter().enumerate() {
             state.each(entry.audience, |session| {
-                if direct.len() >= most {
-                    session.wake();
-                } else if session.is_first_asked(head) {
-                    direct.push(Arc::clone(session));
+                let place = session.place(head, direct.connections.len());
+                match direct.connections.get_mut(place) {
+                    Some((_, theirs)) => theirs.add(number),
+                    None if place < most => {
+                        direct.connections.push((Arc::clone(session), Selection::only(number)));
+                    }
+                    None => session.wake(),
                 }
             });
         }
         drop(state);
         for user in entries.iter().filter_map(|entry| entry.deactivated) {
-            self.end(user, ByeReason::Deactivated, |_| true);
+            self.deactivated(user);
         }
         direct
     }
 
     /// Writes to these connections what is new, or wakes those that are not idle. No lock of the hub is held.
-    async fn deliver(&self, entries: &[Arc<Entry>], sessions: &[Arc<Session>]) {
-        for stretch in sessions.chunks(limits::DIRECT_STRETCH) {
-            for session in stretch {
-                if !session.deliver(entries) {
+    async fn deliver(&self, entries: &[Arc<Entry>], direct: &Direct) {
+        for stretch in direct.connections.chunks(limits::DIRECT_STRETCH) {
+            for (session, theirs) in stretch {
+                let is_as_indexed =
+                    direct.is_as_indexed && self.memberships.load(Ordering::Acquire) == direct.memberships;
+                if !session.deliver(entries, *theirs, is_as_indexed) {
                     session.wake();
                 }
             }
@@ -507,86 +503,14 @@ impl Hub {
     }
 }
 
-impl State {
-    /// Looks whose grace is over and who is as they were not when the others were last told.
-    fn sweep(&mut self, now: Instant) -> Vec<Standing> {
-        let mut gone = Vec::new();
-        for (user, person) in &mut self.people {
-            person.devices.sweep(now, limits::OFFLINE_AFTER);
-            self.roster.set_own(*user, person.devices.standing());
-            if person.sessions.is_empty() && person.devices.is_empty() {
-                gone.push(*user);
-            }
-        }
-        if !self.deaf {
-            self.roster.sweep(now, limits::BUS_STANDING_KEPT);
-        }
-        let news = self.roster.own_news().map(|(user, level)| standing(user, level)).collect();
-        for user in gone {
-            self.forget(user);
-        }
-        news
-    }
-
-    fn wake(&self, audience: Audience) {
-        self.each(audience, |session| session.wake());
-    }
-
-    /// Every connection of those whom an event is for.
-    fn each(&self, audience: Audience, mut visit: impl FnMut(&Arc<Session>)) {
-        let mut person = |person: &Person| person.sessions.iter().for_each(&mut visit);
-        match audience {
-            Audience::Everyone => self.people.values().for_each(person),
-            Audience::Room(room) => self.members(room).for_each(person),
-            Audience::RoomAnd(room, user) => {
-                self.members(room).for_each(&mut person);
-                self.people.get(&user).into_iter().for_each(person);
-            }
-            Audience::User(user) => self.people.get(&user).into_iter().for_each(person),
-        }
-    }
-
-    fn members(&self, room: RoomId) -> impl Iterator<Item = &Person> {
-        let members = self.rooms.get(&room).into_iter().flatten();
-        members.filter_map(|user| self.people.get(user))
-    }
-
-    fn index(&mut self, user: UserId, change: viewer::MembershipChange) {
-        // Forgotten in the meantime: the next connection loads anew.
-        if !self.people.contains_key(&user) {
-            return;
-        }
-        for room in change.added {
-            self.rooms.entry(room).or_default().insert(user);
-        }
-        for room in change.removed {
-            self.unindex(user, room);
-        }
-    }
-
-    fn unindex(&mut self, user: UserId, room: RoomId) {
-        if let Some(members) = self.rooms.get_mut(&room) {
-            members.remove(&user);
-            if members.is_empty() {
-                self.rooms.remove(&room);
-            }
-        }
-    }
-
-    fn forget(&mut self, user: UserId) {
-        if let Some(person) = self.people.remove(&user) {
-            for room in person.viewer.rooms() {
-                self.unindex(user, room);
-            }
-        }
-    }
-}
-
-impl Person {
-    /// By what their connections were let in.
-    fn held(&self) -> impl Iterator<Item = (UserId, Credential)> + '_ {
-        self.sessions.iter().map(|session| (self.viewer.user, session.credential))
-    }
+/// Connections that new events are written to directly, with those that concern them.
+struct Direct {
+    connections: Vec<(Arc<Session>, Selection)>,
+    /// [`Hub::memberships`] when they were found.
+    memberships: u64,
+    /// For as long as nobody's memberships are read anew, who was found by their rooms may see what they
+    /// were found for.
+    is_as_indexed: bool,
 }
 
 /// A connection's place in the hub, given up when dropped.
@@ -610,7 +534,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.hub.leave(&self.session);
+        self.hub.state().leave(&self.session);
     }
 }
 
@@ -628,21 +552,7 @@ fn heard(
     (seen, (!missed).then_some(frames))
 }
 
-fn standing(user: UserId, level: Level) -> Standing {
-    Standing { user, state: level.state(), live: level.is_live() }
-}
-
 /// Time since 1970 by this machine's clock.
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-/// Each is given a time of its own to come back, spread over longer the more there are.
-fn going_away(connections: usize) -> Goodbye {
-    let connections = u64::try_from(connections).unwrap_or(u64::MAX);
-    let spread =
-        connections.saturating_mul(limits::BYE_RETRY_PER_SESSION_MS).max(limits::BYE_RETRY_SPREAD_MS);
-    let latest = (limits::BYE_RETRY_MIN_MS + spread).min(limits::BYE_RETRY_MAX_MS);
-    let retry_ms = rand::rng().random_range(limits::BYE_RETRY_MIN_MS..=latest);
-    Goodbye { reason: ByeReason::GoingAway, retry_ms: Some(retry_ms) }
 }

@@ -1,36 +1,47 @@
 //! How one person is, from how their devices are. Pure: the hub holds it and tells the time.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use switchback_core::wire::PresenceState;
 use switchback_storage::Credential;
 use tokio::time::Instant;
 
-/// One person's devices (a device is a credential: a browser shares one among its tabs).
+use super::recognized::Recognized;
+
+/// One person's devices (a device is a credential: a browser shares one among its tabs). Most have one or
+/// two.
 #[derive(Debug, Default)]
 pub(super) struct Devices {
-    devices: HashMap<Credential, Device>,
+    devices: Vec<Device>,
 }
 
 #[derive(Debug)]
 struct Device {
-    connections: usize,
+    credential: Credential,
+    connections: u32,
     state: PresenceState,
     /// When its last connection closed.
     gone_at: Option<Instant>,
+    /// By what it can come back without being asked for.
+    recognized: Option<Arc<Recognized>>,
 }
 
 impl Devices {
     pub(super) fn connected(&mut self, credential: Credential) {
-        let fresh = Device { connections: 0, state: PresenceState::Online, gone_at: None };
-        let device = self.devices.entry(credential).or_insert(fresh);
-        device.connections += 1;
-        device.gone_at = None;
+        if let Some(device) = self.find(credential) {
+            device.connections += 1;
+            device.gone_at = None;
+            return;
+        }
+        // Room for one more, and not for three.
+        self.devices.reserve_exact(1);
+        let (state, gone_at) = (PresenceState::Online, None);
+        self.devices.push(Device { credential, connections: 1, state, gone_at, recognized: None });
     }
 
     pub(super) fn disconnected(&mut self, credential: Credential, now: Instant) {
-        if let Some(device) = self.devices.get_mut(&credential) {
+        if let Some(device) = self.find(credential) {
             device.connections = device.connections.saturating_sub(1);
             if device.connections == 0 {
                 device.gone_at = Some(now);
@@ -40,25 +51,57 @@ impl Devices {
 
     /// Ignored for a device that has no connection and had none lately.
     pub(super) fn declare(&mut self, credential: Credential, state: PresenceState) {
-        if let Some(device) = self.devices.get_mut(&credential) {
+        if let Some(device) = self.find(credential) {
             device.state = state;
         }
     }
 
-    /// Forgets devices that are gone for `grace`.
-    pub(super) fn sweep(&mut self, now: Instant, grace: Duration) {
-        let gone = |at: Instant| now.saturating_duration_since(at) >= grace;
-        self.devices.retain(|_, device| !device.gone_at.is_some_and(gone));
+    /// Ignored likewise. Returns whether it is kept.
+    pub(super) fn recognize(&mut self, recognized: &Arc<Recognized>) -> bool {
+        let Some(device) = self.find(recognized.identity.credential) else { return false };
+        device.recognized = Some(Arc::clone(recognized));
+        true
+    }
+
+    /// Takes away by what they can come back, where `which` says so.
+    pub(super) fn unrecognize(
+        &mut self,
+        which: impl Fn(Credential) -> bool,
+    ) -> impl Iterator<Item = Arc<Recognized>> {
+        let devices = self.devices.iter_mut().filter(move |device| which(device.credential));
+        devices.filter_map(|device| device.recognized.take())
+    }
+
+    /// Forgets devices that are gone for `grace`; returns by what they could have come back.
+    pub(super) fn sweep(&mut self, now: Instant, grace: Duration) -> Vec<Arc<Recognized>> {
+        let is_gone =
+            |device: &mut Device| device.gone_at.is_some_and(|at| now.saturating_duration_since(at) >= grace);
+        self.devices.extract_if(.., is_gone).filter_map(|device| device.recognized).collect()
+    }
+
+    /// Whether one is gone and not forgotten yet.
+    pub(super) fn are_leaving(&self) -> bool {
+        self.devices.iter().any(|device| device.gone_at.is_some())
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.devices.is_empty()
     }
 
+    /// Those that are connected, and those that would be let in again unasked.
+    pub(super) fn held(&self) -> impl Iterator<Item = Credential> {
+        let held = self.devices.iter().filter(|device| device.connections > 0 || device.recognized.is_some());
+        held.map(|device| device.credential)
+    }
+
     /// How their devices on this node are, taken together.
     pub(super) fn standing(&self) -> Level {
         let level = |device: &Device| Level::new(device.state, device.connections > 0);
-        self.devices.values().map(level).max().unwrap_or_default()
+        self.devices.iter().map(level).max().unwrap_or_default()
+    }
+
+    fn find(&mut self, credential: Credential) -> Option<&mut Device> {
+        self.devices.iter_mut().find(|device| device.credential == credential)
     }
 }
 

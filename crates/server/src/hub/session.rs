@@ -1,6 +1,6 @@
 //! One live connection, as the hub knows it: how to wake it, and whether it must end.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -12,7 +12,10 @@ use switchback_storage::Credential;
 use tokio::net::TcpStream;
 
 use super::Viewer;
-use super::lane::{Lane, Lent};
+use rand::RngExt as _;
+
+use super::lane::{Lane, Lent, Selection};
+use crate::limits;
 use crate::log::{Entry, Frame};
 
 /// Why and how a connection ends.
@@ -45,6 +48,16 @@ impl Goodbye {
     }
 }
 
+/// Each is given a time of its own to come back, spread over longer the more there are.
+pub(super) fn going_away(connections: usize) -> Goodbye {
+    let connections = u64::try_from(connections).unwrap_or(u64::MAX);
+    let spread =
+        connections.saturating_mul(limits::BYE_RETRY_PER_SESSION_MS).max(limits::BYE_RETRY_SPREAD_MS);
+    let latest = (limits::BYE_RETRY_MIN_MS + spread).min(limits::BYE_RETRY_MAX_MS);
+    let retry_ms = rand::rng().random_range(limits::BYE_RETRY_MIN_MS..=latest);
+    Goodbye { reason: ByeReason::GoingAway, retry_ms: Some(retry_ms) }
+}
+
 /// One live connection. One task serves it, and waits here for something to do.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -64,8 +77,9 @@ pub(crate) struct Session {
     rung: AtomicBool,
     waiting: AtomicWaker,
     lane: Lane,
-    /// The newest head of the log that somebody published for it.
-    asked: AtomicU64,
+    /// See [`Session::place`].
+    placed_for: AtomicU64,
+    place: AtomicUsize,
 }
 
 impl Session {
@@ -78,8 +92,21 @@ impl Session {
     ) -> Self {
         let (goodbye, waiting) = (OnceLock::new(), AtomicWaker::new());
         let (beat_due, rung) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (lane, asked) = (Lane::default(), AtomicU64::new(0));
-        Self { id, credential, transport, viewer, beat, beat_due, goodbye, rung, waiting, lane, asked }
+        let (lane, placed_for, place) = (Lane::default(), AtomicU64::new(0), AtomicUsize::new(0));
+        Self {
+            id,
+            credential,
+            transport,
+            viewer,
+            beat,
+            beat_due,
+            goodbye,
+            rung,
+            waiting,
+            lane,
+            placed_for,
+            place,
+        }
     }
 
     /// There may be something new. Never lost: a wake-up before the wait ends the wait at once.
@@ -106,28 +133,34 @@ impl Session {
     }
 
     /// Writes what of the log's newest events is for it, if the connection is idle and that is all there is
-    /// to do. Otherwise it must be woken.
+    /// to do. Otherwise it must be woken. `is_as_indexed`: its person may see them all.
     ///
     /// What lies between its cursor and these events was published while it was lent, or before: had any
     /// of it been for this connection, it would have been written or the connection been woken, and who
     /// was woken and has not looked yet is not written to here.
-    pub(super) fn deliver(&self, entries: &[Arc<Entry>]) -> bool {
+    pub(super) fn deliver(&self, entries: &[Arc<Entry>], theirs: Selection, is_as_indexed: bool) -> bool {
         if self.rung.load(Ordering::Acquire) || self.goodbye.get().is_some() {
             return false;
         }
         self.lane.write(|cursor, messages| {
-            let sight = self.viewer.sight();
-            let seen = |entry: &&Arc<Entry>| entry.seq > cursor && sight.sees(entry.seq, entry.audience);
-            for entry in entries.iter().filter(seen) {
-                messages.push(self.framed(sight.frame(entry)));
+            let new = theirs.of(entries).filter(|entry| entry.seq > cursor);
+            if is_as_indexed {
+                new.for_each(|entry| messages.push(self.framed(&entry.frame)));
+            } else {
+                let sight = self.viewer.sight();
+                new.filter(|entry| sight.sees(entry.seq, entry.audience))
+                    .for_each(|entry| messages.push(self.framed(sight.frame(entry))));
             }
             cursor.max(entries.last().map_or(cursor, |entry| entry.seq))
         })
     }
 
-    /// Whether this is the first time that it is asked about this head of the log.
-    pub(super) fn is_first_asked(&self, head: Seq) -> bool {
-        self.asked.swap(head, Ordering::Relaxed) != head
+    /// Its place in a list that is made for this head of the log: the one that it has, or this one.
+    pub(super) fn place(&self, head: Seq, next: usize) -> usize {
+        if self.placed_for.swap(head, Ordering::Relaxed) != head {
+            self.place.store(next, Ordering::Relaxed);
+        }
+        self.place.load(Ordering::Relaxed)
     }
 
     /// A frame as it goes over a connection that it has for itself.

@@ -56,6 +56,13 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Whether all who get it get the same, for no other reason than that they are in its room.
+    pub(crate) fn is_for_members(&self) -> bool {
+        matches!(self.audience, Audience::Room(_)) && self.veiled.is_none()
+    }
+}
+
 fn texts(body: &EventBody) -> ([Option<MessageId>; 2], Option<MessageId>) {
     let (EventBody::MessagePosted { message }
     | EventBody::MessageEdited { message }

@@ -1,5 +1,6 @@
 //! One frame, encoded once and shared by every connection that gets it.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -9,6 +10,8 @@ use switchback_core::wire::{Event, ServerFrame};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+use crate::limits;
 
 /// A frame in both its framings.
 #[derive(Debug)]
@@ -44,24 +47,56 @@ impl Frame {
     }
 
     fn encode(value: &impl Serialize, cursor: Option<Cursor>) -> Arc<Self> {
-        // These types have no maps with odd keys and no failing serializers; an empty object is
-        // what a peer skips.
-        let json = serde_json::to_string(value).unwrap_or_else(|error| {
-            tracing::error!(%error, "a frame could not be encoded");
-            String::from("{\"type\":\"unencodable\"}")
+        let (message, block, chunk) = with_json(value, |json| {
+            let (block, chunk) = block(json, cursor);
+            (message(Data::Text, json), block, chunk)
         });
-        let (block, chunk) = block(&json, cursor);
-        let message = message(Data::Text, json.as_bytes());
-        let payload = message.slice(message.len() - json.len()..);
-        // The same bytes that were a string a moment ago.
-        let json = Utf8Bytes::try_from(payload).unwrap_or_default();
-        Arc::new(Self { json, message, block, chunk })
+        Arc::new(Self { json: payload(&message), message, block, chunk })
     }
 
     /// Its weight in memory, in bytes.
     pub(crate) fn size_bytes(&self) -> usize {
         self.message.len() + self.chunk.len()
     }
+}
+
+/// Encodes an answer, which one peer gets once: the message, and the JSON that is a part of it.
+pub(crate) fn answer(frame: &ServerFrame) -> (Bytes, Utf8Bytes) {
+    let message = with_json(frame, |json| message(Data::Text, json));
+    let json = payload(&message);
+    (message, json)
+}
+
+thread_local! {
+    /// Where JSON is written before its length is known.
+    static JSON: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+fn with_json<T>(value: &impl Serialize, frame: impl FnOnce(&[u8]) -> T) -> T {
+    JSON.with_borrow_mut(|json| {
+        json.clear();
+        // These types have no maps with odd keys and no failing serializers; an object without a type that
+        // is known is what a peer skips.
+        if let Err(error) = serde_json::to_writer(&mut *json, value) {
+            tracing::error!(%error, "a frame could not be encoded");
+            json.clear();
+            json.extend_from_slice(b"{\"type\":\"unencodable\"}");
+        }
+        let framed = frame(json);
+        json.shrink_to(limits::JSON_KEPT_BYTES);
+        framed
+    })
+}
+
+/// The payload of a whole message of text.
+fn payload(message: &Bytes) -> Utf8Bytes {
+    let length_bytes = match message[1] {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    // The same bytes that were JSON a moment ago.
+    Utf8Bytes::try_from(message.slice(2 + length_bytes..)).unwrap_or_default()
 }
 
 /// A whole message in one frame, as a server sends it: final and not masked (RFC 6455 5.2).
@@ -81,10 +116,10 @@ pub(crate) const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
 
 /// A block, and the chunk whose part it is. JSON has no line ends outside of strings and escapes those
 /// inside: one `data:` line is enough.
-fn block(json: &str, cursor: Option<Cursor>) -> (Bytes, Bytes) {
+fn block(json: &[u8], cursor: Option<Cursor>) -> (Bytes, Bytes) {
     const END: &[u8] = b"\r\n";
     let id = cursor.map(|cursor| format!("id: {cursor}\n")).unwrap_or_default();
-    let parts = [id.as_bytes(), b"data: ", json.as_bytes(), b"\n\n"];
+    let parts = [id.as_bytes(), b"data: ", json, b"\n\n"];
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let size = format!("{length:x}\r\n");
     let mut chunk = BytesMut::with_capacity(size.len() + length + END.len());

@@ -9,5 +9,5 @@ mod frame;
 mod ring;
 
 pub(crate) use entry::Entry;
-pub(crate) use frame::{Frame, LAST_CHUNK, message};
+pub(crate) use frame::{Frame, LAST_CHUNK, answer, message};
 pub(crate) use ring::{Read, Ring};

@@ -65,9 +65,14 @@ impl Ops {
         Ok((identity, room_n.ok_or(Error::NotFound("room"))?))
     }
 
+    /// Notes that somebody who is known already has used their credential.
+    pub(crate) fn recognized(&self, identity: &Identity) {
+        self.inner.touches.note(identity.credential, now());
+    }
+
     fn known(&self, identity: Option<Identity>) -> Result<Identity, Refusal> {
         let identity = identity.ok_or_else(ended)?;
-        self.inner.touches.note(identity.credential, now());
+        self.recognized(&identity);
         Ok(identity)
     }
 
@@ -75,7 +80,7 @@ impl Ops {
     pub(crate) async fn admit(&self, secret: &str) -> Result<Admission, Refusal> {
         let admission = self.store().admit(secrets::hash_secret(secret)).await?;
         let admission = admission.ok_or_else(ended)?;
-        self.inner.touches.note(admission.identity.credential, now());
+        self.recognized(&admission.identity);
         Ok(admission)
     }
 

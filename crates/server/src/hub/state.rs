@@ -1,0 +1,217 @@
+//! What the hub holds under its lock: who is here, in which rooms, by which connections.
+
+use std::sync::Arc;
+
+use switchback_core::wire::node::Standing;
+use switchback_core::wire::{ByeReason, Transport};
+use switchback_core::{RoomId, Seq, SessionId, UserId};
+use switchback_storage::{Audience, Credential, SecretHash};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::heartbeat::Wheel;
+use super::ids::{IdMap, IdSet};
+use super::presence::{Devices, Level};
+use super::recognized::{Recognitions, Recognized};
+use super::roster::Roster;
+use super::session::{Goodbye, Session, going_away};
+use super::viewer::{MembershipChange, Viewer};
+use crate::limits;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) people: IdMap<UserId, Person>,
+    rooms: IdMap<RoomId, IdSet<UserId>>,
+    recognitions: Recognitions,
+    /// Who has closed the last connection of a device, until it is forgotten.
+    leaving: IdSet<UserId>,
+    /// The newest beginning of a membership that anybody here has.
+    pub(super) newest_joined: Seq,
+    pub(super) wheel: Wheel,
+    pub(super) roster: Roster,
+    /// The bus is away.
+    pub(super) deaf: bool,
+    pub(super) connections: usize,
+    pub(super) draining: bool,
+    /// See [`super::Hub::stirred`].
+    pub(super) stirred: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Person {
+    pub(super) viewer: Arc<Viewer>,
+    pub(super) sessions: Vec<Arc<Session>>,
+    pub(super) devices: Devices,
+}
+
+impl State {
+    /// A place for a connection that comes.
+    pub(super) fn register(
+        &mut self,
+        user: UserId,
+        credential: Credential,
+        transport: Transport,
+    ) -> Result<Arc<Session>, Goodbye> {
+        if self.draining {
+            return Err(going_away(self.connections));
+        }
+        let beat = self.wheel.slot();
+        let person = self.people.entry(user).or_insert_with(|| Person {
+            viewer: Arc::new(Viewer::new(user)),
+            sessions: Vec::new(),
+            devices: Devices::default(),
+        });
+        if person.sessions.len() >= limits::SESSIONS_PER_USER {
+            return Err(Goodbye::forever(ByeReason::TooManyConnections));
+        }
+        let id = SessionId::from_uuid(Uuid::now_v7());
+        let session = Arc::new(Session::new(id, credential, transport, Arc::clone(&person.viewer), beat));
+        person.sessions.push(Arc::clone(&session));
+        person.devices.connected(credential);
+        let level = person.devices.standing();
+        self.roster.set_own(user, level);
+        self.connections += 1;
+        // A batch has an end of its own.
+        if transport != Transport::Batch {
+            self.wheel.add(&session);
+        }
+        Ok(session)
+    }
+
+    pub(super) fn leave(&mut self, session: &Arc<Session>) {
+        let user = session.viewer.user;
+        if let Some(person) = self.people.get_mut(&user) {
+            person.sessions.retain(|other| !Arc::ptr_eq(other, session));
+            person.devices.disconnected(session.credential, Instant::now());
+            self.leaving.insert(user);
+            self.roster.set_own(user, person.devices.standing());
+            self.connections = self.connections.saturating_sub(1);
+        }
+        self.wheel.remove(session);
+    }
+
+    /// Keeps who was let in.
+    pub(super) fn remember(&mut self, recognized: &Arc<Recognized>) {
+        let person = self.people.get_mut(&recognized.identity.user.id);
+        // Who does not hear the others cannot know what becomes of it.
+        if !self.deaf && person.is_some_and(|person| person.devices.recognize(recognized)) {
+            self.recognitions.insert(Arc::clone(recognized));
+        }
+    }
+
+    /// Whose secret this is, if they were let in by it lately and what the hub was told since leaves it so.
+    pub(super) fn recognize(&self, secret: &SecretHash) -> Option<&Arc<Recognized>> {
+        self.recognitions.find(secret)
+    }
+
+    /// Forgets by what somebody was let in, where `which` says so.
+    pub(super) fn unrecognize(&mut self, user: UserId, which: impl Fn(Credential) -> bool) {
+        let devices = self.people.get_mut(&user).map(|person| &mut person.devices);
+        for recognized in devices.into_iter().flat_map(|devices| devices.unrecognize(&which)) {
+            self.recognitions.remove(&recognized);
+        }
+    }
+
+    /// Forgets all of it.
+    pub(super) fn unrecognize_all(&mut self) {
+        self.recognitions = Recognitions::default();
+        self.people.values_mut().for_each(|person| person.devices.unrecognize(|_| true).for_each(drop));
+    }
+
+    /// Ends connections of somebody, by their credentials.
+    pub(super) fn end(&mut self, user: UserId, reason: ByeReason, which: impl Fn(Credential) -> bool) {
+        self.stirred += 1;
+        if let Some(person) = self.people.get(&user) {
+            let ending = person.sessions.iter().filter(|session| which(session.credential));
+            ending.for_each(|session| session.end(Goodbye::forever(reason)));
+        }
+        self.unrecognize(user, which);
+    }
+
+    /// Looks whose grace is over and who is as they were not when the others were last told.
+    pub(super) fn sweep(&mut self, now: Instant) -> Vec<Standing> {
+        let mut gone = Vec::new();
+        self.leaving.retain(|user| {
+            let Some(person) = self.people.get_mut(user) else { return false };
+            let forgotten = person.devices.sweep(now, limits::OFFLINE_AFTER);
+            forgotten.iter().for_each(|recognized| self.recognitions.remove(recognized));
+            self.roster.set_own(*user, person.devices.standing());
+            if person.sessions.is_empty() && person.devices.is_empty() {
+                gone.push(*user);
+            }
+            person.devices.are_leaving()
+        });
+        if !self.deaf {
+            self.roster.sweep(now, limits::BUS_STANDING_KEPT);
+        }
+        let news = self.roster.own_news().map(|(user, level)| standing(user, level)).collect();
+        for user in gone {
+            self.forget(user);
+        }
+        news
+    }
+
+    pub(super) fn wake(&self, audience: Audience) {
+        self.each(audience, |session| session.wake());
+    }
+
+    /// Every connection of those whom an event is for.
+    pub(super) fn each(&self, audience: Audience, mut visit: impl FnMut(&Arc<Session>)) {
+        let mut person = |person: &Person| person.sessions.iter().for_each(&mut visit);
+        match audience {
+            Audience::Everyone => self.people.values().for_each(person),
+            Audience::Room(room) => self.members(room).for_each(person),
+            Audience::RoomAnd(room, user) => {
+                self.members(room).for_each(&mut person);
+                self.people.get(&user).into_iter().for_each(person);
+            }
+            Audience::User(user) => self.people.get(&user).into_iter().for_each(person),
+        }
+    }
+
+    fn members(&self, room: RoomId) -> impl Iterator<Item = &Person> {
+        let members = self.rooms.get(&room).into_iter().flatten();
+        members.filter_map(|user| self.people.get(user))
+    }
+
+    pub(super) fn index(&mut self, user: UserId, change: MembershipChange) {
+        // Forgotten in the meantime: the next connection loads anew.
+        if !self.people.contains_key(&user) {
+            return;
+        }
+        for room in change.added {
+            self.rooms.entry(room).or_default().insert(user);
+        }
+        for room in change.removed {
+            self.unindex(user, room);
+        }
+    }
+
+    fn unindex(&mut self, user: UserId, room: RoomId) {
+        if let Some(members) = self.rooms.get_mut(&room) {
+            members.remove(&user);
+            if members.is_empty() {
+                self.rooms.remove(&room);
+            }
+        }
+    }
+
+    fn forget(&mut self, user: UserId) {
+        if let Some(person) = self.people.remove(&user) {
+            for room in person.viewer.rooms() {
+                self.unindex(user, room);
+            }
+        }
+    }
+}
+
+impl Person {
+    /// By what their connections were let in, and by what they would be let in again unasked.
+    pub(super) fn held(&self) -> impl Iterator<Item = (UserId, Credential)> + '_ {
+        self.devices.held().map(|credential| (self.viewer.user, credential))
+    }
+}
+
+pub(super) fn standing(user: UserId, level: Level) -> Standing {
+    Standing { user, state: level.state(), live: level.is_live() }
+}
