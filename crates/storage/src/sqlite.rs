@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use sqlx::error::DatabaseError;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
@@ -134,6 +134,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "init", include_str!("../../../migrations/sqlite/0001_init.sql")),
         migration(2, "private names", include_str!("../../../migrations/sqlite/0002_private_names.sql")),
+        migration(3, "nonces in order", include_str!("../../../migrations/sqlite/0003_nonces_in_order.sql")),
     ])
 }
 
@@ -164,9 +165,22 @@ pub(crate) async fn schema_version(conn: &mut SqliteConnection) -> Result<Option
     sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(conn).await
 }
 
-/// Brings the schema up to date.
+/// Brings the schema up to date. A table that is made anew is gone for a moment, and what refers to it is
+/// right again only at the end: so references are looked at then.
 pub(crate) async fn migrate(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let are_kept: bool = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&mut *conn).await?;
+    sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut *conn).await?;
     migrator().run_direct(None, conn, false).await?;
+    if are_kept {
+        let lost: Option<String> =
+            sqlx::query_scalar("SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1")
+                .fetch_optional(&mut *conn)
+                .await?;
+        if let Some(table) = lost {
+            return Err(MigrateError::Source(format!("{table} refers to what is not there").into()).into());
+        }
+        sqlx::query("PRAGMA foreign_keys = ON").execute(conn).await?;
+    }
     Ok(())
 }
 
