@@ -172,6 +172,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whose_account_changes_while_they_come_is_not_kept() {
+        let coming = Coming::new().await;
+        coming.hub.unrecognize(&[coming.user]);
+        let (hub, ..) = came_and_went(coming).await;
+        assert!(hub.recognize(&SECRET).is_none());
+    }
+
+    #[tokio::test]
     async fn a_node_that_does_not_hear_the_others_asks() {
         let (hub, _, _, _, _dir) = came_and_went(Coming::new().await).await;
         hub.hears_others(false);

@@ -372,9 +372,10 @@ impl Hub {
         }
     }
 
-    /// These accounts have changed: who they are is read anew.
+    /// These accounts have changed: who they are is read anew, and what was read until now does not count.
     fn unrecognize<'u>(&self, users: impl IntoIterator<Item = &'u UserId>) {
         let mut state = self.state();
+        state.stirred += 1;
         users.into_iter().for_each(|user| state.unrecognize(*user, |_| true));
     }
 

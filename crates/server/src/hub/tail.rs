@@ -153,9 +153,13 @@ impl Tail {
             }
         }
         let accounts: HashSet<UserId> = entries.iter().filter_map(|entry| entry.account).collect();
-        self.hub.unrecognize(&accounts);
-        // Another process (an admin command) may have ended sessions together with the change.
-        let ended = if accounts.is_empty() { Vec::new() } else { self.hub.ended(Some(&accounts)).await? };
+        let ended = if accounts.is_empty() {
+            Vec::new()
+        } else {
+            self.hub.unrecognize(&accounts);
+            // Another process (an admin command) may have ended sessions together with the change.
+            self.hub.ended(Some(&accounts)).await?
+        };
         self.metrics.published(entries.iter().map(|entry| entry.at));
         let direct = self.hub.publish(&entries);
         self.tell(&entries);
