@@ -8,12 +8,14 @@
 //! * [`wire`] is every JSON shape that crosses a connection, and the only place that knows JSON.
 //! * [`Cursor`], [`Handle`], [`MessageBody`] and their like are preconditions put into types: a
 //!   value that exists is valid.
+//! * [`search`] is what somebody asks for in words, and what counts as a word.
 //! * [`limits`] names every bound.
 
 pub mod close;
 pub mod cursor;
 pub mod ids;
 pub mod limits;
+pub mod search;
 pub mod text;
 pub mod upgrade;
 pub mod wire;

@@ -44,6 +44,18 @@ pub const REPLY_EXCERPT_CHARS: usize = 200;
 pub const HISTORY_PAGE_MESSAGES: usize = 100;
 /// See [`HISTORY_PAGE_MESSAGES`].
 pub const HISTORY_PAGE_DEFAULT: usize = 50;
+/// What somebody searches for, in bytes of UTF-8.
+pub const SEARCH_QUERY_BYTES: usize = 512;
+/// Words of it, those of phrases included.
+pub const SEARCH_WORDS: usize = 32;
+/// A word's longest form in the search index, in characters; of a longer one only so much counts.
+pub const SEARCH_WORD_CHARS: usize = 64;
+/// A word of so many characters or more is also found as the beginning of a longer one.
+pub const SEARCH_PREFIX_CHARS: usize = 2;
+/// Messages in one page of what was found, at most and by default.
+pub const SEARCH_PAGE_MESSAGES: usize = 50;
+/// See [`SEARCH_PAGE_MESSAGES`].
+pub const SEARCH_PAGE_DEFAULT: usize = 25;
 /// Longest wait of a batch request, in seconds.
 pub const BATCH_WAIT_MAX_S: u64 = 25;
 /// Wait of a batch request that does not say, in seconds.

@@ -10,6 +10,7 @@
 //! new, is the name free); who is *allowed* to do something by their role is `ops`' matter.
 //!
 //! Where to look: [`Store`] opens and closes; `write/` and `read/` hold its operations by subject;
+//! `search` is the index of words, which follows the log;
 //! `db` is the only module that knows which database is behind a query, `sqlite` and `postgres` what
 //! is peculiar to each; `transfer` moves everything from one database to another.
 
@@ -25,6 +26,7 @@ pub mod limits;
 mod place;
 mod postgres;
 mod read;
+mod search;
 mod seed;
 #[cfg(feature = "simulation")]
 pub mod simulation;
@@ -41,5 +43,6 @@ mod writer;
 pub use database::{BadAddress, Database, PostgresAddress};
 pub use error::{Error, OpenError};
 pub use postgres::Line;
+pub use search::{Found, Indexed, SearchFor};
 pub use store::{OpenMode, Store};
 pub use types::*;

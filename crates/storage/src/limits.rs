@@ -28,6 +28,12 @@ pub const QUESTIONS_AT_ONCE: usize = 64;
 pub const READERS: u32 = 4;
 /// How long a read waits for one of them.
 pub const READER_WAIT: Duration = Duration::from_secs(5);
+/// Connections that search a data directory.
+pub const SEARCHERS: u32 = 2;
+/// Messages with the words looked for that one search looks at; the next page goes on after them.
+pub const SEARCH_CANDIDATES: usize = 10_000;
+/// Events of the log that are taken into the search index in one transaction.
+pub const INDEX_PAGE_EVENTS: usize = 1_000;
 /// How long the writer waits while another process (an admin command) writes.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements kept per connection.

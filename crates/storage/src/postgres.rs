@@ -78,6 +78,18 @@ impl Server {
         within(limits::POSTGRES_CONNECT, connected).await
     }
 
+    /// Opens the connection that extends the search index.
+    pub(crate) async fn connect_indexer(&self) -> Result<PgConnection, sqlx::Error> {
+        let options = self.options();
+        let connected = async {
+            let mut conn = options.connect().await?;
+            raw_sql(AssertSqlSafe(indexer_settings())).execute(&mut conn).await?;
+            must_be_ours(&self.log, &mut conn).await?;
+            Ok(conn)
+        };
+        within(limits::POSTGRES_CONNECT, connected).await
+    }
+
     /// Opens it for the first time: makes sure that this is a database to rely on, and of a schema
     /// that this version knows. Several servers may do so at once.
     pub(crate) async fn open_writer(&self) -> Result<PgConnection, OpenError> {
@@ -182,6 +194,16 @@ fn writer_settings() -> String {
     )
 }
 
+fn indexer_settings() -> String {
+    format!(
+        "SET synchronous_commit = off; SET idle_in_transaction_session_timeout = {}; SET lock_timeout = {}; \
+         SET statement_timeout = {}",
+        limits::POSTGRES_SILENCE.as_millis(),
+        limits::BUSY_TIMEOUT.as_millis(),
+        limits::POSTGRES_STATEMENT.as_millis(),
+    )
+}
+
 fn reader_settings() -> String {
     format!(
         "SET default_transaction_read_only = on; SET statement_timeout = {}",
@@ -202,14 +224,13 @@ async fn must_be_ours(log: &OnceLock<Epoch>, conn: &mut PgConnection) -> Result<
 
 /// Every migration in order; what is listed here is never changed, only added to.
 fn migrator() -> Migrator {
-    let init = include_str!("../../../migrations/postgres/0001_init.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "init".into(),
-        MigrationType::Simple,
-        init.into_sql_str(),
-        false,
-    )])
+    let migration = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "init", include_str!("../../../migrations/postgres/0001_init.sql")),
+        migration(2, "search", include_str!("../../../migrations/postgres/0002_search.sql")),
+    ])
 }
 
 /// The schema that a database has, if it has one of ours.

@@ -107,14 +107,34 @@ pub(crate) fn desk(path: &Path) -> SqlitePool {
     pool(path, 1)
 }
 
+/// The connections that search: they read the database, with the index beside it as `found`.
+pub(crate) fn searchers(path: &Path, index: &Path) -> SqlitePool {
+    let index = index.to_string_lossy().into_owned();
+    pool_options(limits::SEARCHERS)
+        .after_connect(move |conn, _| {
+            let attach = sqlx::query("ATTACH DATABASE $1 AS found").bind(index.clone());
+            Box::pin(async move { attach.execute(conn).await.map(drop) })
+        })
+        .connect_lazy_with(options(path).pragma("query_only", "ON"))
+}
+
+/// Of the connection that writes the index (see `search::sqlite`).
+pub(crate) fn index_pragmas() -> impl Iterator<Item = (&'static str, String)> {
+    let own = [("journal_mode", "WAL".to_owned()), ("synchronous", "NORMAL".to_owned())];
+    own.into_iter().chain(writer_pragmas()).chain(pragmas())
+}
+
 fn pool(path: &Path, most: u32) -> SqlitePool {
+    pool_options(most).connect_lazy_with(options(path).pragma("query_only", "ON"))
+}
+
+fn pool_options(most: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(most)
         .acquire_timeout(limits::READER_WAIT)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_lazy_with(options(path).pragma("query_only", "ON"))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -226,7 +246,12 @@ const PRIMARY_CODE_MASK: i64 = 0xff;
 /// Whether an operator or time can mend it.
 pub(crate) fn is_passing(error: &dyn DatabaseError) -> bool {
     let code = error.code().and_then(|code| code.parse::<i64>().ok());
-    code.is_some_and(|code| PASSING_CODES.contains(&(code & PRIMARY_CODE_MASK)))
+    code.is_some_and(is_passing_code)
+}
+
+/// The same of a code.
+pub(crate) fn is_passing_code(code: i64) -> bool {
+    PASSING_CODES.contains(&(code & PRIMARY_CODE_MASK))
 }
 
 /// Moves the WAL into the database file, so that a stopped server leaves one whole file behind.

@@ -13,9 +13,10 @@ use crate::db::{Conn, Held, Origin, Readers, values};
 use crate::place::Place;
 use crate::postgres::{Line, Server};
 use crate::read::access::Asked;
+use crate::search::Index;
 use crate::together::Together;
 use crate::transfer::incoming;
-use crate::turn::{Reading, turn};
+use crate::turn::{Reading, Turn, turn};
 use crate::tx::Tx;
 use crate::writer::{Ended, Writer};
 use crate::{
@@ -49,6 +50,7 @@ struct Inner {
     /// For the desk alone: each connection that asks for everybody comes to hold everybody in its cache.
     desk_readers: Readers,
     writer: Writer,
+    index: Index,
     /// A database server that several nodes may share.
     server: Option<Server>,
 }
@@ -63,6 +65,8 @@ This is the data directory of a Switchback server.
 switchback.db      everything: accounts, rooms, messages, the log (an SQLite database)
 switchback.db-wal  the newest part of it, while a server runs or after it was killed
 switchback.db-shm  a scratch file of the same
+search.db          which words stand in which message (and search.db-wal, search.db-shm): made of the above,
+                   made again if it is not there, no part of a backup
 switchback.lock    empty; locked while a server runs, so that two cannot run on the same data
 
 The first two belong together: never copy, move or delete one without the other. For a backup, while
@@ -134,16 +138,16 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let mut tx = Tx::new(conn);
         let head = seed::seed(&mut tx).await.map_err(database)?;
-        let server = match &origin {
-            Origin::Sqlite(_) => None,
+        let (server, index) = match &origin {
+            Origin::Sqlite(place) => (None, Index::beside(place, head.epoch)),
             Origin::Postgres(server) => {
                 server.expect(head.epoch);
-                Some(server.clone())
+                (Some(server.clone()), Index::on(server.clone(), head.epoch))
             }
         };
         let writer = Writer::start(tx, head.seq, origin, lock);
         let (gate, desk) = (Together::new(), Together::new());
-        let inner = Inner { epoch: head.epoch, readers, gate, desk, desk_readers, writer, server };
+        let inner = Inner { epoch: head.epoch, readers, gate, desk, desk_readers, writer, index, server };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -151,6 +155,7 @@ impl Store {
     /// asked afterwards is `Unavailable`. Closing twice is fine.
     pub async fn close(&self) {
         let ended = self.inner.writer.finish().await;
+        self.inner.index.close().await;
         self.inner.desk_readers.close().await;
         self.inner.readers.close().await;
         if let Some(ended) = ended
@@ -239,6 +244,16 @@ impl Store {
     /// Where those wait who come in, and the connection to ask on.
     pub(crate) fn desk(&self) -> (&Arc<Together<SecretHash, Option<Admission>>>, Readers) {
         (&self.inner.desk, self.inner.desk_readers.clone())
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.inner.index
+    }
+
+    /// Where to search, and the connections for it.
+    pub(crate) async fn searching(&self) -> (&Index, Readers, Turn) {
+        let turn = turn().await;
+        (&self.inner.index, self.inner.readers.clone(), turn)
     }
 
     pub(crate) fn writer(&self) -> &Writer {

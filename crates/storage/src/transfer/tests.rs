@@ -12,8 +12,8 @@ use crate::home::Home;
 use crate::{OpenMode, Store, sqlite};
 
 /// What is not carried over: each database keeps its own list of migrations, and the mark of a
-/// transfer is its own. A search index that the database builds by itself would stand here, too.
-const NOT_CARRIED: [&str; 2] = ["_sqlx_migrations", "unfinished_transfer"];
+/// transfer is its own. The search index is made again out of the messages.
+const NOT_CARRIED: [&str; 4] = ["_sqlx_migrations", "unfinished_transfer", "search_words", "search_cursor"];
 
 /// `table.column type`, for every column.
 type Columns = BTreeMap<String, String>;

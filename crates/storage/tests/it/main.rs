@@ -14,6 +14,7 @@ mod open;
 mod people;
 mod postgres;
 mod rooms;
+mod search;
 mod sqlite;
 mod transfer;
 mod unread;
