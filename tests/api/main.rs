@@ -20,6 +20,7 @@ mod probes;
 mod revocation;
 #[path = "../shared/script.rs"]
 mod script;
+mod search;
 mod startup;
 mod stop;
 mod tls;

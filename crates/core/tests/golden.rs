@@ -136,6 +136,10 @@ fn bodies_about_rooms_and_messages() {
     check("rest.member_list", &MemberList { members: vec![ada(), bob()] });
     check("rest.history", &History { messages: vec![message()], has_before: true, has_after: false });
     check("rest.message", &edited());
+    check(
+        "rest.search_results",
+        &SearchResults { messages: vec![message()], before: Some(42), indexed_to: 4_711, complete: true },
+    );
 }
 
 #[test]

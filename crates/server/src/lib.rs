@@ -3,7 +3,7 @@
 //! ```text
 //! http, chat   the edges: decode, call one operation, encode
 //!   -> ops     what somebody can do: the only place that decides and writes
-//!        -> storage
+//!        -> storage, index    what follows the log for those who search
 //!        -> bus -> hub     who is listening, here and on the other nodes
 //!   chat -> hub
 //!             -> log    recent events in memory, encoded once; older ones from storage
@@ -21,6 +21,7 @@ pub mod echo;
 mod guard;
 mod http;
 mod hub;
+mod index;
 pub mod limits;
 mod log;
 mod metrics;

@@ -193,6 +193,30 @@ pub const SIGN_INS_PER_HANDLE_BURST: u32 = 20;
 pub const COMMANDS_PER_SECOND: u32 = 200;
 /// Commands of one person that may come at once.
 pub const COMMANDS_BURST: u32 = 4_000;
+/// Searches of one person per second, in the long run.
+pub const SEARCHES_PER_SECOND: u32 = 20;
+/// Searches of one person that may come at once.
+pub const SEARCHES_BURST: u32 = 400;
+/// A search waits this long for the index to take in what was said just before.
+pub const SEARCH_WAIT: Duration = Duration::from_millis(500);
+/// Of an index that is further behind, in events, a search takes what is there.
+pub const SEARCH_WAIT_EVENTS: u64 = 2_000;
+/// What comes within this time is taken into the search index together.
+pub const INDEX_GATHER: Duration = Duration::from_millis(250);
+/// The log is looked at for the search index this often even when no doorbell rings.
+pub const INDEX_POLL: Duration = Duration::from_secs(5);
+/// After a page that was not the last, indexing rests so many times as long as the page took.
+pub const INDEX_RESTS: u32 = 3;
+/// While another node extends the index, this one looks after it this often.
+pub const INDEX_ELSEWHERE: Duration = Duration::from_secs(1);
+/// Pauses after indexing has failed: doubled from the first to the second.
+pub const INDEX_RETRY_MIN: Duration = Duration::from_millis(500);
+/// See [`INDEX_RETRY_MIN`].
+pub const INDEX_RETRY_MAX: Duration = Duration::from_secs(30);
+/// An index that is this many events behind is worth a line in the log.
+pub const INDEX_TOLD_EVENTS: u64 = 20_000;
+/// And one more this often, until it is up to date.
+pub const INDEX_TOLD_EVERY: Duration = Duration::from_secs(10);
 /// Typing in one room by one person is passed on at most this often in the long run: below what
 /// clients keep to, so that it stops a flood and nobody else.
 pub const TYPING_EVERY: Duration = Duration::from_secs(1);

@@ -19,6 +19,7 @@ use switchback_core::wire::{Timestamp, Transport};
 use switchback_storage::WriterStats;
 
 use crate::bus::BusStats;
+use crate::index::IndexStats;
 
 /// Upper edges of the fan-out lag's buckets, in seconds.
 const LAG_BUCKETS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -59,6 +60,7 @@ pub(crate) struct Metrics {
     rings: Family<ByCatch, Counter>,
     bus: BusMetrics,
     writer: WriterMetrics,
+    index: IndexMetrics,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -91,6 +93,15 @@ struct WriterMetrics {
     largest_group: Gauge,
 }
 
+/// A copy of what the search index says of itself.
+#[derive(Debug, Default)]
+struct IndexMetrics {
+    through: Gauge,
+    behind: Gauge,
+    messages: Counter,
+    failures: Counter,
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let http_times: fn() -> Histogram = || Histogram::new(HTTP_BUCKETS_S);
@@ -105,6 +116,7 @@ impl Metrics {
             rings: Family::default(),
             bus: BusMetrics::default(),
             writer: WriterMetrics::default(),
+            index: IndexMetrics::default(),
         };
         metrics.register();
         metrics
@@ -128,6 +140,7 @@ impl Metrics {
         registry.register("bus_doorbells", help, self.rings.clone());
         self.bus.register(registry);
         self.writer.register(registry);
+        self.index.register(registry);
     }
 
     /// Events became visible to live connections; each time is that of its commit.
@@ -165,11 +178,12 @@ impl Metrics {
         self.rate_limited.inc();
     }
 
-    /// Everything as text, with these figures of the hub, the writer and the bus.
+    /// Everything as text, with these figures of the hub, the writer, the search index and the bus.
     pub(crate) fn render(
         &self,
         connections: &HashMap<Transport, usize>,
         writer: &WriterStats,
+        index: &IndexStats,
         (home, bus): (&'static str, &BusStats),
     ) -> String {
         for (transport, name) in
@@ -180,6 +194,7 @@ impl Metrics {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         self.writer.copy(writer);
+        self.index.copy(index);
         self.bus.copy(home, bus);
         let mut text = String::new();
         if let Err(error) = text::encode(&mut text, &self.registry) {
@@ -234,6 +249,28 @@ impl WriterMetrics {
     }
 }
 
+impl IndexMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "search_indexed",
+            "The log's position up to which there is an index",
+            self.through.clone(),
+        );
+        registry.register("search_behind", "Events of the log that are not indexed yet", self.behind.clone());
+        registry.register("search_messages", "Messages taken into the index", self.messages.clone());
+        let help = "Times that the index could not be extended";
+        registry.register("search_failures", help, self.failures.clone());
+    }
+
+    fn copy(&self, stats: &IndexStats) {
+        let IndexStats { through, behind, messages, failures } = *stats;
+        self.through.set(i64::try_from(through).unwrap_or(i64::MAX));
+        self.behind.set(i64::try_from(behind).unwrap_or(i64::MAX));
+        self.messages.inner().store(messages, Ordering::Relaxed);
+        self.failures.inner().store(failures, Ordering::Relaxed);
+    }
+}
+
 /// A method of the usual ones: peers can make up others without end.
 fn name(method: &http::Method) -> &'static str {
     const USUAL: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"];
@@ -266,7 +303,8 @@ mod tests {
             WriterStats { commits: 2, operations: 9, busy_us: 1_500_000, queued: 1, largest_group: 7 };
         metrics.rung(true);
         let bus = BusStats { connected: false, connects: 3, sent: 8, received: 6, dropped: 1 };
-        let text = metrics.render(&HashMap::from([(Transport::Sse, 4)]), &stats, ("nats", &bus));
+        let index = IndexStats { through: 40, behind: 2, messages: 30, failures: 1 };
+        let text = metrics.render(&HashMap::from([(Transport::Sse, 4)]), &stats, &index, ("nats", &bus));
         for line in [
             "switchback_events_total 2",
             "switchback_fan_out_lag_seconds_count 2",
@@ -280,6 +318,10 @@ mod tests {
             "switchback_commit_time_seconds_total 1.5",
             "switchback_commit_queue 1",
             "switchback_commit_group_largest 7",
+            "switchback_search_indexed 40",
+            "switchback_search_behind 2",
+            "switchback_search_messages_total 30",
+            "switchback_search_failures_total 1",
             "switchback_bus_doorbells_total{events=\"taken\"} 1",
             "switchback_bus_connected{home=\"nats\"} 0",
             "switchback_bus_connects_total 3",

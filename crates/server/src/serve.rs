@@ -109,6 +109,7 @@ impl Server {
         let heartbeats = tokio::spawn(async move {
             let _ = stop_beating.run_until_cancelled(hub.beat()).await;
         });
+        let indexing = tokio::spawn(self.app.ops.index().clone().run(background.clone()));
         let tidying = tokio::spawn(tidy(self.app.ops.clone(), background.clone()));
         // Grammars and files are loaded before somebody waits for them.
         drop(tokio::task::spawn_blocking(|| {
@@ -133,7 +134,7 @@ impl Server {
             tracing::warn!("some connections did not end in time and are cut off");
         }
         background.cancel();
-        for task in [tail, lines, heartbeats, tidying] {
+        for task in [tail, lines, heartbeats, indexing, tidying] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a background task ended early");
             }

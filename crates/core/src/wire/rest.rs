@@ -8,7 +8,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{
     Message, PresenceChange, Role, RoomKind, RoomView, SessionInfo, Timestamp, TokenInfo, User, Workspace,
 };
-use crate::{Cursor, DisplayName, Handle, InvitationId, Password, RoomName, Topic, UserId, WorkspaceName};
+use crate::{
+    Cursor, DisplayName, Handle, InvitationId, Password, RoomName, Seq, Topic, UserId, WorkspaceName,
+};
 
 macro_rules! bodies {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
@@ -126,6 +128,18 @@ bodies! {
         has_before: bool,
         /// There are newer ones.
         has_after: bool,
+    }
+
+    /// `GET /api/v1/search`.
+    SearchResults {
+        /// Newest first.
+        messages: Vec<Message>,
+        /// There may be older ones: ask again with this `before`. `null`: there are none.
+        before: Option<Seq>,
+        /// What happened up to here was looked at.
+        indexed_to: Seq,
+        /// That is all there is. `false`: the index is behind, and will catch up.
+        complete: bool,
     }
 
     /// `GET /api/v1/users`.

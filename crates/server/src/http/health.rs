@@ -40,6 +40,7 @@ async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let text = app.metrics.render(
         &app.chat.hub().connections(),
         &app.ops.writer_stats(),
+        &app.ops.index().stats(),
         (bus.home(), &bus.stats()),
     );
     ([(CONTENT_TYPE, OPEN_METRICS)], text)

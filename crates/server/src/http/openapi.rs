@@ -36,7 +36,7 @@ use super::rest;
         (name = "session", description = "Coming in and going out"),
         (name = "workspace", description = "The workspace as a whole"),
         (name = "rooms", description = "Rooms, direct conversations, and who is in them"),
-        (name = "messages", description = "History; writing goes over `/chat`"),
+        (name = "messages", description = "History and search; writing goes over `/chat`"),
         (name = "people", description = "Who there is"),
         (name = "invitations", description = "Links that let people in, for admins"),
         (name = "tokens", description = "One's API tokens"),
@@ -104,6 +104,9 @@ const UNAVAILABLE: (&str, &str) = ("503", "Not possible right now, and nothing w
 /// What may go wrong where something is read.
 pub(super) struct ReadProblems;
 
+/// What may go wrong where somebody searches.
+pub(super) struct SearchProblems;
+
 /// What may go wrong where something is changed.
 pub(super) struct WriteProblems;
 
@@ -113,6 +116,12 @@ pub(super) struct EntryProblems;
 impl IntoResponses for ReadProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[UNAUTHORIZED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, UNAVAILABLE])
+    }
+}
+
+impl IntoResponses for SearchProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[UNAUTHORIZED, FORBIDDEN, TOO_LONG, BAD_REQUEST, RATE_LIMITED, UNAVAILABLE])
     }
 }
 
@@ -174,7 +183,7 @@ mod tests {
         get /rooms           post /rooms         get /rooms/{id}     patch /rooms/{id}
         get /rooms/{id}/messages                 get /rooms/{id}/members
         put /rooms/{id}/members/{user}           delete /rooms/{id}/members/{user}
-        post /direct         get /messages/{id}
+        post /direct         get /messages/{id}                  get /search
         get /users           get /users/{id}     patch /users/{id}   put /users/me/password
         get /invitations     post /invitations   delete /invitations/{id}
         get /tokens          post /tokens        delete /tokens/{id}

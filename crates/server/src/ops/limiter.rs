@@ -1,4 +1,4 @@
-//! How often somebody may do something: sign in (by address and by handle), write (by person), be
+//! How often somebody may do something: sign in (by address and by handle), write and search (by person), be
 //! shown as typing (by person and room).
 //! A token bucket each (governor's GCRA), forgotten again when it is full.
 
@@ -18,6 +18,7 @@ pub(super) struct Limiters {
     sign_ins_by_address: DefaultKeyedRateLimiter<IpAddr>,
     sign_ins_by_handle: DefaultKeyedRateLimiter<String>,
     commands: DefaultKeyedRateLimiter<UserId>,
+    searches: DefaultKeyedRateLimiter<UserId>,
     typing: DefaultKeyedRateLimiter<(UserId, RoomId)>,
 }
 
@@ -27,11 +28,14 @@ impl Limiters {
         let by_handle = per_minute(limits::SIGN_INS_PER_HANDLE_PER_MINUTE, limits::SIGN_INS_PER_HANDLE_BURST);
         let commands = Quota::per_second(at_least_one(config.commands_per_second))
             .allow_burst(at_least_one(config.commands_burst));
+        let searches = Quota::per_second(at_least_one(limits::SEARCHES_PER_SECOND))
+            .allow_burst(at_least_one(limits::SEARCHES_BURST));
         let typing = every(limits::TYPING_EVERY).allow_burst(at_least_one(limits::TYPING_BURST));
         Self {
             sign_ins_by_address: RateLimiter::keyed(by_address),
             sign_ins_by_handle: RateLimiter::keyed(by_handle),
             commands: RateLimiter::keyed(commands),
+            searches: RateLimiter::keyed(searches),
             typing: RateLimiter::keyed(typing),
         }
     }
@@ -57,6 +61,11 @@ impl Limiters {
         check(&self.commands, &user, "too many commands in a short time")
     }
 
+    /// Somebody searches.
+    pub(super) fn search(&self, user: UserId) -> Result<(), Refusal> {
+        check(&self.searches, &user, "too many searches in a short time")
+    }
+
     /// Whether it is worth telling a room once more that somebody types there.
     pub(super) fn is_typing_news(&self, user: UserId, room: RoomId) -> bool {
         check(&self.typing, &(user, room), "").is_ok()
@@ -66,6 +75,7 @@ impl Limiters {
         tidy(&self.sign_ins_by_address);
         tidy(&self.sign_ins_by_handle);
         tidy(&self.commands);
+        tidy(&self.searches);
         tidy(&self.typing);
     }
 }

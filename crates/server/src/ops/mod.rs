@@ -16,6 +16,7 @@ mod passwords;
 mod people;
 mod refusal;
 mod rooms;
+mod search;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub(crate) use access::{Peer, SignedIn};
 pub(crate) use refusal::Refusal;
 
 use crate::bus::{Bus, Status};
+use crate::index::Index;
 use crate::{Config, limits};
 use access::Touches;
 use limiter::Limiters;
@@ -47,6 +49,7 @@ struct Inner {
     limiters: Limiters,
     touches: Touches,
     pages: Pages,
+    index: Index,
     /// Turns at rendering what takes long.
     renders: Semaphore,
 }
@@ -56,8 +59,9 @@ impl Ops {
     pub(crate) fn new(store: Store, bus: Bus, config: &Config) -> Self {
         let (passwords, limiters) = (Passwords::new(), Limiters::new(config));
         let (touches, renders) = (Touches::default(), Semaphore::new(limits::RENDERS_AT_ONCE));
-        let pages = Pages::default();
-        Self { inner: Arc::new(Inner { store, bus, passwords, limiters, touches, pages, renders }) }
+        let (pages, index) = (Pages::default(), Index::new(store.clone()));
+        let inner = Inner { store, bus, passwords, limiters, touches, pages, index, renders };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Everything a client needs to draw, and the cursor from which events go on.
@@ -86,6 +90,11 @@ impl Ops {
     /// How the writer is doing.
     pub(crate) fn writer_stats(&self) -> WriterStats {
         self.store().stats()
+    }
+
+    /// The search index, which somebody has to keep up with the log.
+    pub(crate) fn index(&self) -> &Index {
+        &self.inner.index
     }
 
     /// Forgets what rate limiters no longer need and writes down when credentials were last used.

@@ -1,7 +1,7 @@
 //! Rooms, as everybody sees them and as one person stands to them.
 
 use switchback_core::wire::{Room, RoomKind, RoomView};
-use switchback_core::{RoomId, Seq, UserId};
+use switchback_core::{RoomId, RoomName, Seq, UserId};
 use uuid::Uuid;
 
 use crate::db::{Conn, Row, values};
@@ -52,6 +52,22 @@ impl Store {
     /// One room, if this person may see it.
     pub async fn room(&self, viewer: UserId, room: RoomId) -> Result<RoomView, Error> {
         view(&mut *self.at_one_moment().await?, viewer, room).await
+    }
+
+    /// Rooms of this name that this person may see, without regard to ASCII case: names of private rooms
+    /// are not unique.
+    pub async fn rooms_named(&self, viewer: UserId, name: &RoomName) -> Result<Vec<RoomId>, Error> {
+        let sql = "SELECT r.id, r.name FROM rooms r WHERE r.kind = 'public' AND r.name_key = $2 UNION ALL \
+                   SELECT r.id, r.name FROM memberships m JOIN rooms r ON r.id = m.room_id \
+                   WHERE m.user_id = $1 AND r.kind = 'private'";
+        let key = name.as_str().to_ascii_lowercase();
+        let mut found = Vec::new();
+        for row in self.reader().await?.all(sql, values![viewer, key.clone()]).await? {
+            if row.get::<String>("name")?.to_ascii_lowercase() == key {
+                found.push(row.get("id")?);
+            }
+        }
+        Ok(found)
     }
 
     /// Who is in a room that this person may see, by the time they joined. Deactivated people are

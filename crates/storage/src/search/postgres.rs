@@ -58,7 +58,7 @@ async fn extend(conn: &mut PgConnection, epoch: &str) -> Result<Indexed, sqlx::E
     let (is_ours, format) =
         (state.try_get::<String, _>("epoch")? == epoch, state.try_get::<i64, _>("format")?);
     let newer = is_ours && format > FORMAT;
-    if newer || (is_ours && format == FORMAT && from >= head) {
+    if newer || (is_ours && format == FORMAT && from == head) {
         return Ok(indexed(from, head, 0, newer));
     }
     let mut page = conn.begin().await?;
@@ -66,13 +66,16 @@ async fn extend(conn: &mut PgConnection, epoch: &str) -> Result<Indexed, sqlx::E
     let Some(cursor) = sqlx::query(sql).fetch_optional(&mut *page).await? else {
         return Ok(indexed(from, head, 0, true));
     };
-    let is_ours =
-        cursor.try_get::<String, _>("epoch")? == epoch && cursor.try_get::<i64, _>("format")? == FORMAT;
-    let from: i64 = if is_ours { cursor.try_get("seq")? } else { 0 };
+    let head: i64 = sqlx::query_scalar("SELECT seq FROM log_head WHERE id = 1").fetch_one(&mut *page).await?;
+    let from: i64 = cursor.try_get("seq")?;
+    // Ahead of the log: somebody put an older copy of the database back.
+    let is_ours = cursor.try_get::<String, _>("epoch")? == epoch
+        && cursor.try_get::<i64, _>("format")? == FORMAT
+        && from <= head;
+    let from = if is_ours { from } else { 0 };
     if !is_ours {
         raw_sql("TRUNCATE search_words").execute(&mut *page).await?;
     }
-    let head: i64 = sqlx::query_scalar("SELECT seq FROM log_head WHERE id = 1").fetch_one(&mut *page).await?;
     let most = i64::try_from(limits::INDEX_PAGE_EVENTS).unwrap_or(i64::MAX);
     let through = head.min(from.saturating_add(most));
     let entries = read(&mut page, from, through).await?;

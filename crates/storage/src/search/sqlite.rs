@@ -141,15 +141,24 @@ impl Index {
 impl Shared {
     fn next(&self, state: &mut State) -> Result<Indexed, Error> {
         match self.ready(state)?.extend() {
+            // Somebody put an older copy of the database back: what follows is another story.
+            Ok(indexed) if indexed.through > indexed.head => {
+                tracing::warn!("the search index is ahead of the log and is made again");
+                self.extend_anew(state)
+            }
             Ok(indexed) => Ok(indexed),
             Err(Failure::Index(error)) if is_damaged(&error) => {
                 tracing::warn!(%error, "the search index is damaged and is made again");
-                state.open = None;
-                self.remove().map_err(failed)?;
-                self.ready(state)?.extend().map_err(Failure::sorted)
+                self.extend_anew(state)
             }
             Err(failure) => Err(failure.sorted()),
         }
+    }
+
+    fn extend_anew(&self, state: &mut State) -> Result<Indexed, Error> {
+        state.open = None;
+        self.remove().map_err(failed)?;
+        self.ready(state)?.extend().map_err(Failure::sorted)
     }
 
     /// Opens the file if it is not open, or no longer the one that is there.

@@ -304,6 +304,21 @@ async fn an_index_that_is_gone_damaged_or_of_another_log_is_made_again() {
 }
 
 #[tokio::test]
+async fn an_index_that_is_ahead_of_the_log_is_made_again() {
+    let team = Team::new().await;
+    let ada = team.owner("ada").await;
+    let general = team.general(ada).await;
+    team.say(ada, general, "the past").await;
+    let lost = team.say(ada, general, "the future").await;
+    indexed(&team.store).await;
+    // As if an older copy of the database had been put back.
+    let sql = format!("DELETE FROM messages WHERE seq = {}; UPDATE log_head SET seq = seq - 1", lost.seq);
+    team.behind_its_back(sql).await;
+    assert_eq!(indexed(&team.store).await, 1);
+    assert_eq!(found(&team.store, ada, "the").await, ["the past"]);
+}
+
+#[tokio::test]
 async fn a_damage_that_only_a_search_meets_is_mended_as_well() {
     let team = Team::in_directory().await;
     let ada = team.owner("ada").await;

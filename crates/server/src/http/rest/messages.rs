@@ -98,18 +98,21 @@ impl Page {
     }
 
     fn limit(&self) -> Result<usize, Refusal> {
-        let Some(text) = self.limit.as_deref() else { return Ok(limits::HISTORY_PAGE_DEFAULT) };
-        let limit = number("limit", text)?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if limit == 0 || limit > limits::HISTORY_PAGE_MESSAGES {
-            let detail = format!("`limit` must be 1 to {}", limits::HISTORY_PAGE_MESSAGES);
-            return Err(Refusal::field("limit", detail));
-        }
-        Ok(limit)
+        page_size(self.limit.as_deref(), limits::HISTORY_PAGE_DEFAULT, limits::HISTORY_PAGE_MESSAGES)
     }
 }
 
-fn number(field: &'static str, text: &str) -> Result<u64, Refusal> {
+/// How many messages a page is asked to hold.
+pub(super) fn page_size(asked: Option<&str>, default: usize, most: usize) -> Result<usize, Refusal> {
+    let Some(text) = asked else { return Ok(default) };
+    let limit = usize::try_from(number("limit", text)?).unwrap_or(usize::MAX);
+    if limit == 0 || limit > most {
+        return Err(Refusal::field("limit", format!("`limit` must be 1 to {most}")));
+    }
+    Ok(limit)
+}
+
+pub(super) fn number(field: &'static str, text: &str) -> Result<u64, Refusal> {
     text.parse().map_err(|_| Refusal::field(field, format!("`{field}` must be a whole number, 0 or more")))
 }
 

@@ -7,6 +7,7 @@ mod invitations;
 mod messages;
 mod people;
 mod rooms;
+mod search;
 mod session;
 mod snapshot;
 mod tokens;
@@ -56,6 +57,7 @@ fn each(mut found: impl FnMut(UtoipaMethodRouter<App>)) {
     found(routes!(rooms::open_direct));
     found(routes!(messages::history));
     found(routes!(messages::get));
+    found(routes!(search::search));
     found(routes!(people::list));
     found(routes!(people::get, people::update));
     found(routes!(people::change_password));

@@ -8,6 +8,7 @@ mod history;
 mod pages;
 mod problems;
 mod rest;
+mod search;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
