@@ -275,7 +275,7 @@ impl Open {
         let snapshot = self.database.transaction()?;
         let head: i64 = snapshot.query_row("SELECT seq FROM log_head WHERE id = 1", [], |row| row.get(0))?;
         let page = i64::try_from(limits::INDEX_PAGE_EVENTS).unwrap_or(i64::MAX);
-        let through = head.min(from.saturating_add(page));
+        let through = head.min(from.saturating_add(page)).max(from);
         let mut entries = Vec::new();
         for sql in [POSTED, CHANGED] {
             let mut statement = snapshot.prepare_cached(sql)?;
