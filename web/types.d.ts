@@ -349,6 +349,16 @@ export interface History {
   has_after: boolean;
 }
 
+export interface SearchResults {
+  /** Newest first. */
+  messages: Message[];
+  /** There may be older ones: ask again with this. */
+  before: Seq | null;
+  indexed_to: Seq;
+  /** `false`: the index is behind. */
+  complete: boolean;
+}
+
 export interface UserList {
   users: User[];
 }

@@ -154,6 +154,16 @@ export class Actions {
     return room;
   }
 
+  /** @param {string} text @param {Seq | null} before Older ones than those found so far. */
+  search(text, before) {
+    return this.#api.search(text, before);
+  }
+
+  /** @param {RoomId} room As it is, without bringing it into the state. */
+  lookAtRoom(room) {
+    return this.#api.room(room);
+  }
+
   clearFocus() {
     this.#store.dispatch({ type: "view.focus", message: null });
   }

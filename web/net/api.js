@@ -7,7 +7,7 @@ import { Timer } from "./timer.js";
 
 /**
  * @import { Ack, CreateInvitationRequest, CreateRoomRequest, CreateTokenResponse, History, Invitation,
- *   InvitationList, InvitationId, MemberList, Message, MessageId, Request, RoomId, RoomList, RoomView, Seq,
+ *   InvitationList, InvitationId, MemberList, Message, MessageId, Request, RoomId, RoomList, RoomView, SearchResults, Seq,
  *   SessionId, SessionList, Snapshot, TokenId, TokenList, UpdateRoomRequest, UpdateUserRequest, User,
  *   UserId, Workspace } from "../types.js"
  * @import { Env } from "./shape.js"
@@ -49,6 +49,13 @@ export class Api {
   /** @param {MessageId} id @returns {Promise<Message>} */
   message(id) {
     return this.#get(`/messages/${encodeURIComponent(id)}`);
+  }
+
+  /** @param {string} text @param {Seq | null} before @returns {Promise<SearchResults>} */
+  search(text, before) {
+    const query = new URLSearchParams({ q: text });
+    if (before !== null) query.set("before", String(before));
+    return this.#get(`/search?${query}`);
   }
 
   /** @returns {Promise<RoomList>} */

@@ -30,5 +30,9 @@ export const COMPLETION_QUERY_CHARS = 40;
 export const EMOJI_FOUND_MAX = 40;
 /** Entries of the quick switcher. */
 export const SWITCHER_ITEMS_MAX = 12;
+/** Characters shown of a message that was found. */
+export const SEARCH_SNIPPET_CHARS = 240;
+/** What could be typed next, at most. */
+export const SEARCH_HINTS_MAX = 6;
 /** Characters of a name that fuzzy matching looks at. */
 export const FUZZY_CHARS = 120;

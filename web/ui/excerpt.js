@@ -11,8 +11,18 @@ const CHARS_MAX = 200;
  * @returns {string}
  */
 export function excerpt(markdown) {
-  const text = markdown
-    .slice(0, CHARS_MAX * 2)
+  const text = plain(markdown.slice(0, CHARS_MAX * 2));
+  return text.length > CHARS_MAX ? `${text.slice(0, CHARS_MAX)}…` : text;
+}
+
+/**
+ * All of it.
+ *
+ * @param {string} markdown
+ * @returns {string}
+ */
+export function plain(markdown) {
+  return markdown
     .replace(/```[^\n]*\n?/g, "")
     .replace(/\[([^\]]*)\]\([^)\s]*\)/g, "$1")
     .replace(/(\*\*|__|~~|`)/g, "")
@@ -20,5 +30,4 @@ export function excerpt(markdown) {
     .replace(/^\s*(?:>|#{1,6}\s|[-*+]\s)/gm, "")
     .replace(/\s+/g, " ")
     .trim();
-  return text.length > CHARS_MAX ? `${text.slice(0, CHARS_MAX)}…` : text;
 }

@@ -7,6 +7,7 @@ import { html, nothing } from "../vendor/lit.js";
 import { presenceDot } from "./avatar.js";
 import { copyText } from "./clipboard.js";
 import { icon } from "./icons.js";
+import { SEARCH_KEY } from "./shortcuts.js";
 
 /** @import { RoomView } from "../types.js" */
 /** @import { State } from "../state/shape.js" */
@@ -26,6 +27,14 @@ export function roomHeader(app, state, room) {
       <h1>${kindIcon(room)}<span>${name}</span>${presenceDot(peerPresence(state, room))}</h1>
       ${topicView(app, state, room)}
     </div>
+    <button
+      class="icon-button"
+      aria-label="Search messages"
+      title="Search messages (${SEARCH_KEY})"
+      @click=${() => app.open({ kind: "search" })}
+    >
+      ${icon("search")}
+    </button>
     <button
       class="count-button"
       aria-expanded=${app.ui.panel}

@@ -63,6 +63,7 @@ export interface Ui {
 
 export type Dialog =
   | { kind: "switcher" }
+  | { kind: "search" }
   | { kind: "shortcuts" }
   | { kind: "new-room" }
   | { kind: "browse" }

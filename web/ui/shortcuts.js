@@ -20,6 +20,8 @@ export const SHORTCUTS = [
     name: "Everywhere",
     keys: [
       { keys: [isMac ? "⌘" : "Ctrl", "K"], what: "Jump to a room or a person" },
+      { keys: [isMac ? "⌘" : "Ctrl", "Shift", "F"], what: "Search messages" },
+      { keys: ["/"], what: "The same, where nothing is being written" },
       { keys: ["Alt", "↑"], what: "Previous room" },
       { keys: ["Alt", "↓"], what: "Next room" },
       { keys: ["Alt", "Shift", "↓"], what: "Next unread room (↑: previous)" },
@@ -53,6 +55,9 @@ export const SHORTCUTS = [
 
 /** The label of the quick switcher's key on this system. */
 export const SWITCHER_KEY = isMac ? "⌘K" : "Ctrl K";
+
+/** The label of the search's key. */
+export const SEARCH_KEY = isMac ? "⇧⌘F" : "Ctrl ⇧ F";
 
 /** Whether single letters act as shortcuts. */
 export function lettersAct() {
@@ -90,7 +95,11 @@ export function listenToKeys(app) {
 function press(app, event) {
   const ctrl = event.ctrlKey || event.metaKey;
   if (ctrl && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
-    toggleSwitcher(app);
+    toggle(app, "switcher");
+    return true;
+  }
+  if (ctrl && event.shiftKey && !event.altKey && event.key.toLowerCase() === "f") {
+    toggle(app, "search");
     return true;
   }
   // A menu closes by its own keys while it has the focus; a click on its edge can take that away.
@@ -105,6 +114,10 @@ function press(app, event) {
     return true;
   }
   if (event.key === "Escape") return escape(app);
+  if (event.key === "/" && !ctrl && !event.altKey && !isField(event.target) && lettersAct()) {
+    app.open({ kind: "search" });
+    return true;
+  }
   if (event.key === "?" && !ctrl && !event.altKey && !isField(event.target) && lettersAct()) {
     app.open({ kind: "shortcuts" });
     return true;
@@ -112,11 +125,14 @@ function press(app, event) {
   return false;
 }
 
-/** @param {App} app */
-function toggleSwitcher(app) {
+/**
+ * @param {App} app
+ * @param {"switcher" | "search"} kind
+ */
+function toggle(app, kind) {
   const top = app.ui.dialogs.at(-1);
-  if (top?.kind === "switcher") app.closeDialog();
-  else app.open({ kind: "switcher" });
+  if (top?.kind === kind) app.closeDialog();
+  else app.open({ kind });
 }
 
 /**

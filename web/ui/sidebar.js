@@ -9,7 +9,7 @@ import { isAdmin, sidebar } from "../state/selectors.js";
 import { html, nothing, repeat } from "../vendor/lit.js";
 import { avatar, presenceDot } from "./avatar.js";
 import { icon, mark } from "./icons.js";
-import { SWITCHER_KEY } from "./shortcuts.js";
+import { SEARCH_KEY, SWITCHER_KEY } from "./shortcuts.js";
 
 /** @import { SideEntry } from "../state/selectors.js" */
 /** @import { State } from "../state/shape.js" */
@@ -27,7 +27,10 @@ export function sideBar(app, state) {
   return html`<nav class="side" aria-label="Rooms">
     ${workspaceButton(app, state)}
     <button class="jump-button" aria-keyshortcuts="Control+K" @click=${() => app.open({ kind: "switcher" })}>
-      ${icon("search")}<span>Jump to…</span><kbd aria-hidden="true">${SWITCHER_KEY}</kbd>
+      ${icon("hash")}<span>Jump to…</span><kbd aria-hidden="true">${SWITCHER_KEY}</kbd>
+    </button>
+    <button class="jump-button" aria-keyshortcuts="Control+Shift+F /" @click=${() => app.open({ kind: "search" })}>
+      ${icon("search")}<span>Search…</span><kbd aria-hidden="true">${SEARCH_KEY}</kbd>
     </button>
     <div class="side-lists">
       <div class="side-section">

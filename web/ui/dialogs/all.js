@@ -12,6 +12,7 @@ import "./invite.js";
 import "./new-direct.js";
 import "./new-room.js";
 import "./people.js";
+import "./search.js";
 import "./settings.js";
 import "./shortcuts.js";
 import "./switcher.js";
@@ -50,6 +51,8 @@ function dialogView(app, state, dialog) {
       return html`<sb-new-room .app=${app} .state=${state} .dialog=${dialog}></sb-new-room>`;
     case "people":
       return html`<sb-people .app=${app} .state=${state} .dialog=${dialog}></sb-people>`;
+    case "search":
+      return html`<sb-search .app=${app} .state=${state} .dialog=${dialog}></sb-search>`;
     case "settings":
       return html`<sb-settings .app=${app} .state=${state} .dialog=${dialog}></sb-settings>`;
     case "shortcuts":
