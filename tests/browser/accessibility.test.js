@@ -82,6 +82,7 @@ function dialogs(chat) {
   const workspace = (item) => () => chat.workspaceMenu(item);
   return [
     ["switcher", () => chat.openSwitcher()],
+    ["search", () => chat.search("the upper station", "Two things before Monday")],
     ["shortcuts", workspace("Keyboard shortcuts")],
     ["people", workspace("People")],
     ["invite", workspace("Invite people")],

@@ -110,6 +110,15 @@ export function searchHints(state, query) {
   return hints.filter((hint) => hint !== query.slice(before.length)).slice(0, SEARCH_HINTS_MAX).map((label) => ({ label, query: `${before}${label} ` }));
 }
 
+/**
+ * Whether somebody is in the middle of a filter, which is no name and no day yet.
+ *
+ * @param {string} query
+ */
+export function isFilterBegun(query) {
+  return /(?:^|\s)(?:from|in|after|before):(?:\S*|["“”„][^"“”„]*)$/iu.test(query);
+}
+
 /** @param {State} state */
 function firstHints(state) {
   const room = state.view.room === null ? undefined : state.rooms[state.view.room];

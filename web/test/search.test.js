@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 
 import { SEARCH_SNIPPET_CHARS } from "../state/limits.js";
 import { initialState, reduce } from "../state/reduce.js";
-import { searchHints, snippet, wantedWords } from "../state/search.js";
+import { isFilterBegun, searchHints, snippet, wantedWords } from "../state/search.js";
 import { room, user } from "./kit/workspace.js";
 
 /** @param {string} text @param {string} query Marks in brackets. */
@@ -45,6 +45,13 @@ describe("the words of a found text", () => {
       const whole = snippet(text, wantedWords("a b")).map((piece) => piece.text).join("");
       assert.equal(whole, text);
     }
+  });
+});
+
+describe("a filter", () => {
+  it("is begun until a space ends it", () => {
+    for (const begun of ["in:", "plan from:@b", "after:2026-0", 'in:"big pl']) assert.ok(isFilterBegun(begun), begun);
+    for (const ended of ["plan", "in:#design ", "from:@bob plan", "in", 'in:"big plans"', 'in:"big plans" x', "join:x"]) assert.ok(!isFilterBegun(ended), ended);
   });
 });
 

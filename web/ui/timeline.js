@@ -22,7 +22,7 @@ import { around, moved, STEP_ROWS, windowOf } from "./timeline-window.js";
 
 /** @import { Row } from "../state/rows.js" */
 /** @import { State } from "../state/shape.js" */
-/** @import { RoomId } from "../types.js" */
+/** @import { MessageId, RoomId } from "../types.js" */
 /** @import { App, Ui } from "./shape.js" */
 
 /** Closer than this to the end counts as at the end. */
@@ -52,6 +52,8 @@ export class TimelineElement extends LitElement {
   #seenHeight = 0;
   /** Has its first position in this room. */
   #placed = false;
+  /** @type {MessageId | null} the message that was asked for and is shown already */
+  #jumpedTo = null;
   /** @type {RoomId | null} */
   #room = null;
   /** @type {string | null} the row that the keyboard is on */
@@ -239,11 +241,14 @@ export class TimelineElement extends LitElement {
   /** Goes to the message that was asked for, if it is there. */
   #jump() {
     const { focus } = this.state.view;
+    if (focus === null) this.#jumpedTo = null;
     const row =
       focus === null
         ? undefined
         : this.#rows.find((one) => one.kind === "message" && one.message.id === focus);
-    if (!row) return false;
+    // What was asked for is there until the next frame is drawn: it is not gone to twice.
+    if (!row || focus === this.#jumpedTo) return false;
+    this.#jumpedTo = focus;
     this.#placed = true;
     this.#active = row.key;
     this.#light(row.key);

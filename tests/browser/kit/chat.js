@@ -160,6 +160,14 @@ export class Chat {
     await this.dialog.waitFor();
   }
 
+  /** Searches, and waits for a message with this text to be found. @param {string} query @param {string} text */
+  async search(query, text) {
+    if ((await this.dialog.count()) === 0) await this.page.keyboard.press("Control+Shift+F");
+    const field = this.dialog.getByRole("combobox", { name: "Search messages" });
+    await field.fill(query);
+    await this.dialog.getByRole("option").filter({ hasText: text }).first().waitFor();
+  }
+
   /** Chooses an item of the workspace's menu. @param {string} item */
   async workspaceMenu(item) {
     await this.sidePress(/./, ".workspace-button");

@@ -7,7 +7,7 @@
  */
 
 import { fullTimeLabel } from "../../state/rows.js";
-import { searchHints, snippet, wantedWords } from "../../state/search.js";
+import { isFilterBegun, searchHints, snippet, wantedWords } from "../../state/search.js";
 import { roomName } from "../../state/selectors.js";
 import { html, nothing, repeat } from "../../vendor/lit.js";
 import { avatar } from "../avatar.js";
@@ -88,14 +88,12 @@ class SearchElement extends DialogElement {
     this.query = query;
     lastQuery = query;
     clearTimeout(this.#pause);
-    if (query.trim() !== "") {
-      this.#pause = setTimeout(() => this.#search(), PAUSE_MS);
-      return;
-    }
-    this.#newest = {};
-    this.found = null;
-    this.refusal = null;
-    this.searching = false;
+    if (query.trim() === "") {
+      this.#newest = {};
+      this.found = null;
+      this.refusal = null;
+      this.searching = false;
+    } else if (!isFilterBegun(query)) this.#pause = setTimeout(() => this.#search(), PAUSE_MS);
   }
 
   /** @param {Seq | null} [before] Those after these. */
