@@ -73,26 +73,35 @@ pub(crate) async fn seed_database(database: &Database, address: SocketAddr, size
         .buffer_unordered(limits::SEEDED_AT_ONCE)
         .try_collect()
         .await?;
-    post(&store, &people, size.history).await?;
+    post(&store, &people, size.history, |_| TEXT.to_owned()).await?;
     let head = store.head().await?;
     store.close().await;
     Ok(Team { people, general, head })
 }
 
-/// Has them say more while no server runs; where the log then stands.
-pub(crate) async fn talk(data_dir: &Path, team: &Team, messages: usize) -> Result<Seq> {
+/// Has them say more while no server runs, each message with a word of its own (see [`rare_word`]), the first
+/// one's number being `from`; where the log then stands.
+pub(crate) async fn talk(data_dir: &Path, team: &Team, from: usize, messages: usize) -> Result<Seq> {
     let store = Store::open_database(&Database::Directory(data_dir.to_owned()), OpenMode::Server).await?;
-    post(&store, &team.people, messages).await?;
+    post(&store, &team.people, messages, |number| format!("{TEXT} {}", rare_word(from + number))).await?;
     let head = store.head().await?;
     store.close().await;
     Ok(head)
 }
 
 /// Everybody in turn, each in their room.
-async fn post(store: &Store, people: &[Person], messages: usize) -> Result<()> {
-    let posting = stream::iter(people.iter().cycle().take(messages));
+async fn post(
+    store: &Store,
+    people: &[Person],
+    messages: usize,
+    body: impl Fn(usize) -> String,
+) -> Result<()> {
+    let body = &body;
+    let posting = stream::iter(people.iter().cycle().take(messages).enumerate());
     posting
-        .map(async |person| store.post_message(message(person)?).await.map_err(anyhow::Error::from))
+        .map(async |(number, person)| {
+            store.post_message(message(person, &body(number))?).await.map_err(anyhow::Error::from)
+        })
         .buffer_unordered(limits::SEEDED_AT_ONCE)
         .try_for_each(async |_| Ok(()))
         .await
@@ -103,8 +112,17 @@ async fn account(store: &Store, number: usize, role: Role) -> Result<UserId> {
     Ok(store.create_user(NewUser { handle, name, role, password_hash: String::new() }).await?.id)
 }
 
-fn message(person: &Person) -> Result<NewMessage> {
-    let body = "The quick brown fox jumps over the lazy dog.";
+/// What everybody says.
+const TEXT: &str = "The quick brown fox jumps over the lazy dog.";
+/// In each of their messages.
+pub(crate) const COMMON_WORD: &str = "quick";
+
+/// A word that stands in one message alone.
+pub(crate) fn rare_word(number: impl std::fmt::Display) -> String {
+    format!("w{number}")
+}
+
+fn message(person: &Person, body: &str) -> Result<NewMessage> {
     Ok(NewMessage {
         author: person.user,
         room: person.room,

@@ -1,9 +1,9 @@
 //! Keeps the search index up with the log: a reader with a cursor of its own, which costs a post nothing.
 //!
 //! The doorbell wakes it; what comes within a moment is taken together, and after each page it rests for
-//! longer than it has worked, so that a flood of messages has most of a processor to itself and is indexed when
-//! it is over. Somebody who searches does not wait for that moment. Writing down what is next is
-//! `storage`'s; with several nodes on one database all offer to, and one at a time does.
+//! longer than it has worked. A flood of messages has the processors to itself, and is indexed when it is over.
+//! Somebody who searches does not wait for the moment. Writing down what is next is `storage`'s; with
+//! several nodes on one database all offer to, and one at a time does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,6 +122,7 @@ impl Index {
 
     async fn catch_up_with_the_log(&self) {
         let (mut pause, mut told) = (limits::INDEX_RETRY_MIN, Told::default());
+        let mut head_before = None;
         loop {
             let begun = Instant::now();
             match self.step().await {
@@ -132,7 +133,10 @@ impl Index {
                 Ok(Indexed { by_another: true, .. }) => self.rest(limits::INDEX_ELSEWHERE).await,
                 Ok(indexed) => {
                     told.how_far(indexed);
-                    tokio::time::sleep(begun.elapsed() * limits::INDEX_RESTS).await;
+                    let grown = indexed.head - head_before.replace(indexed.head).unwrap_or(indexed.head);
+                    let is_flood = grown > limits::INDEX_FLOOD_EVENTS;
+                    let rest = begun.elapsed() * limits::INDEX_RESTS;
+                    tokio::time::sleep(if is_flood { limits::INDEX_FLOOD_REST } else { rest }).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the search index could not be extended; trying again");

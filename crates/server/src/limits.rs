@@ -196,7 +196,7 @@ pub const COMMANDS_BURST: u32 = 4_000;
 /// Searches of one person per second, in the long run.
 pub const SEARCHES_PER_SECOND: u32 = 20;
 /// Searches of one person that may come at once.
-pub const SEARCHES_BURST: u32 = 400;
+pub const SEARCHES_BURST: u32 = 1_000;
 /// A search waits this long for the index to take in what was said just before.
 pub const SEARCH_WAIT: Duration = Duration::from_millis(500);
 /// Of an index that is further behind, in events, a search takes what is there.
@@ -207,6 +207,10 @@ pub const INDEX_GATHER: Duration = Duration::from_millis(250);
 pub const INDEX_POLL: Duration = Duration::from_secs(5);
 /// After a page that was not the last, indexing rests so many times as long as the page took.
 pub const INDEX_RESTS: u32 = 3;
+/// More events than this while a page was taken are a flood, and the next page is taken a while later.
+pub const INDEX_FLOOD_EVENTS: u64 = 1_000;
+/// See [`INDEX_FLOOD_EVENTS`].
+pub const INDEX_FLOOD_REST: Duration = Duration::from_secs(1);
 /// While another node extends the index, this one looks after it this often.
 pub const INDEX_ELSEWHERE: Duration = Duration::from_secs(1);
 /// Pauses after indexing has failed: doubled from the first to the second.

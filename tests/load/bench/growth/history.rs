@@ -1,7 +1,8 @@
-//! How reading grows with the number of messages: a page of history, and a snapshot, which counts what
-//! is unread. One database, asked when it has a thousand messages, ten thousand, and so on.
+//! How reading grows with the number of messages: a page of history, a snapshot, which counts what is
+//! unread, and searches. One database, asked when it has a thousand messages, ten thousand, and so on.
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -12,6 +13,7 @@ use super::super::peers::{self, Peer};
 use super::super::report::{Section, cell};
 use super::super::stats::{float, median};
 use super::super::{Bench, plot, wire};
+use crate::http::Http;
 use crate::report::tell;
 use crate::team::{self, Person, Size, Team};
 
@@ -23,6 +25,8 @@ const ROOMS: usize = 10;
 const PAGE: u64 = 50;
 /// Who asks at once: enough that nobody waits for the generator, too few to wait for each other.
 const CLIENTS: usize = 2;
+/// Between two looks at whether everything is indexed.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LEAST_WINDOW: Duration = Duration::from_secs(1);
 
 /// What is asked for.
@@ -34,10 +38,23 @@ enum Question {
     SnapshotRead,
     /// By somebody who has read nothing: counted up to the bound in each room.
     SnapshotUnread,
+    /// A word of every message: a page of the newest.
+    SearchCommon,
+    /// The same by its first letters.
+    SearchBeginning,
+    /// A word of one message.
+    SearchRare,
 }
 
-const QUESTIONS: [Question; 4] =
-    [Question::NewestPage, Question::AnyPage, Question::SnapshotRead, Question::SnapshotUnread];
+const QUESTIONS: [Question; 7] = [
+    Question::NewestPage,
+    Question::AnyPage,
+    Question::SnapshotRead,
+    Question::SnapshotUnread,
+    Question::SearchCommon,
+    Question::SearchBeginning,
+    Question::SearchRare,
+];
 
 impl Question {
     const fn name(self) -> &'static str {
@@ -46,6 +63,9 @@ impl Question {
             Self::AnyPage => "any page",
             Self::SnapshotRead => "snapshot, all read",
             Self::SnapshotUnread => "snapshot, all unread",
+            Self::SearchCommon => "search, a common word",
+            Self::SearchBeginning => "search, its beginning",
+            Self::SearchRare => "search, a rare word",
         }
     }
 }
@@ -60,7 +80,8 @@ pub(super) fn run(bench: &Bench) -> Result<Section> {
     let points = if bench.quick { &MESSAGES[..QUICK] } else { &MESSAGES };
     for &messages in points {
         tell(&format!("growth: {messages} messages"));
-        team.head = bench.wait_for(team::talk(&dir, &team, messages - there))?;
+        team.head = bench.wait_for(team::talk(&dir, &team, there, messages - there))?;
+        section.notes.push(index(bench, &dir, &team, messages - there)?);
         there = messages;
         for (question, (_, curve)) in QUESTIONS.into_iter().zip(&mut curves) {
             let runs = measure(bench, &dir, &team, question, messages as u64)?;
@@ -77,17 +98,10 @@ pub(super) fn run(bench: &Bench) -> Result<Section> {
     }
     let title = "Server processor time for reading, µs, by messages in the log";
     section.plots.push(("growth-history".to_owned(), plot::curves(title, "messages", &curves)));
-    section.notes.push("There is no search yet, so that no curve is of it.".to_owned());
     Ok(section)
 }
 
-fn measure(
-    bench: &Bench,
-    dir: &std::path::Path,
-    team: &Team,
-    question: Question,
-    messages: u64,
-) -> Result<Vec<Closed>> {
+fn measure(bench: &Bench, dir: &Path, team: &Team, question: Question, messages: u64) -> Result<Vec<Closed>> {
     let peer = Peer::product(&bench.programs, dir, team, ROOMS, &[])?;
     let mut generator = Generator::new()?;
     let mut lines = Vec::new();
@@ -115,6 +129,11 @@ fn measure(
                     format!("/api/v1/rooms/{}/messages?limit={PAGE}&before={before}", person.room)
                 }
                 Question::SnapshotRead | Question::SnapshotUnread => "/api/v1/snapshot".to_owned(),
+                Question::SearchCommon => format!("/api/v1/search?q=%22{}%22", team::COMMON_WORD),
+                Question::SearchBeginning => format!("/api/v1/search?q={}", &team::COMMON_WORD[..3]),
+                Question::SearchRare => {
+                    format!("/api/v1/search?q=%22{}%22", team::rare_word((drawn >> 33) % messages))
+                }
             };
             wire::request("GET", &path, &person.target.authorization(), "")
         };
@@ -122,6 +141,36 @@ fn measure(
     }
     ensure!(generator.refused == 0, "{} answers were refusals", generator.refused);
     Ok(runs)
+}
+
+/// Waits until what was said is indexed; how long that took, and how large the files are then.
+fn index(bench: &Bench, dir: &Path, team: &Team, messages: usize) -> Result<String> {
+    let peer = Peer::product(&bench.programs, dir, team, ROOMS, &[])?;
+    let person = team.people.first().context("nobody")?;
+    let (path, headers) = ("/api/v1/search?limit=1&q=quick", person.target.authorization());
+    let begun = Instant::now();
+    let indexed = async {
+        let mut http = Http::dial(peer.address).await?;
+        loop {
+            let head = http.ask("GET", path, &headers, "").await?;
+            ensure!(head.status == 200, "a search is answered with {}", head.status);
+            if http.body(&head).await?.contains("\"complete\":true") {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    bench.wait_for(indexed)?;
+    let took = begun.elapsed();
+    let size = |name: &str| std::fs::metadata(dir.join(name)).map_or(0, |file| file.len() / 1_024);
+    drop(peer);
+    Ok(format!(
+        "{messages} messages more were indexed within {:.1} s of the server's start; then `search.db` had {} KiB and \
+         `switchback.db` {} KiB.",
+        took.as_secs_f64(),
+        size("search.db"),
+        size("switchback.db"),
+    ))
 }
 
 /// Has somebody read their room to its end.
