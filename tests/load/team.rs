@@ -116,6 +116,8 @@ async fn account(store: &Store, number: usize, role: Role) -> Result<UserId> {
 const TEXT: &str = "The quick brown fox jumps over the lazy dog.";
 /// In each of their messages.
 pub(crate) const COMMON_WORD: &str = "quick";
+/// How it begins.
+pub(crate) const COMMON_BEGINNING: &str = "quic";
 
 /// A word that stands in one message alone.
 pub(crate) fn rare_word(number: impl std::fmt::Display) -> String {

@@ -7,13 +7,12 @@ use switchback_core::{MessageId, Seq, UserId};
 use super::{Found, SearchFor, entry};
 use crate::db::{Conn, Row, values};
 use crate::read::hydrate;
-use crate::store::head;
 use crate::{Error, limits};
 
 /// How a database's index is asked.
 struct Dialect {
-    /// How far the index has come, if it is of this log.
-    cursor: &'static str,
+    /// The log's head, and how far the index has come, if it is of this log.
+    state: &'static str,
     /// Positions of messages with these words (`$1`) from one (`$2`) to before another (`$3`), newest first.
     candidates: &'static str,
     /// Of which text of message `m` the words are.
@@ -21,13 +20,15 @@ struct Dialect {
 }
 
 const SQLITE: Dialect = Dialect {
-    cursor: "SELECT c.seq FROM found.cursor c JOIN log_head h ON h.epoch = c.epoch",
+    state: "SELECT h.seq AS head, c.seq AS indexed FROM log_head h \
+            LEFT JOIN found.cursor c ON c.epoch = h.epoch WHERE h.id = 1",
     candidates: "SELECT rowid AS seq FROM found.words WHERE words MATCH $1 \
                  AND rowid >= $2 AND rowid < $3 ORDER BY rowid DESC",
     edited_at: "SELECT w.edited_at FROM found.words w WHERE w.rowid = m.seq",
 };
 const POSTGRES: Dialect = Dialect {
-    cursor: "SELECT c.seq FROM search_cursor c JOIN log_head h ON h.epoch = c.epoch",
+    state: "SELECT h.seq AS head, c.seq AS indexed FROM log_head h \
+            LEFT JOIN search_cursor c ON c.epoch = h.epoch WHERE h.id = 1",
     candidates: "SELECT seq FROM search_words WHERE words @@ CAST($1 AS tsquery) \
                  AND seq >= $2 AND seq < $3 ORDER BY seq DESC",
     edited_at: "SELECT w.edited_at FROM search_words w WHERE w.seq = m.seq",
@@ -48,49 +49,72 @@ pub(super) async fn page(
     } else {
         (SQLITE, entry::fts5(asked))
     };
-    let head = head(conn).await?;
-    let indexed_to = match conn.maybe(dialect.cursor, values![]).await? {
-        Some(row) => row.get("seq")?,
-        None => 0,
-    };
+    let state = conn.one(dialect.state, values![]).await?;
+    let (head, indexed): (Seq, Option<Seq>) = (state.get("head")?, state.get("indexed")?);
+    let indexed_to = indexed.unwrap_or_default();
     let mut found = Found { messages: Vec::new(), before: None, indexed_to, head };
     let Some(expression) = expression else { return Ok(found) };
-    let until = match asked.until {
-        Some(at) => position(conn, at, head).await?.min(before.unwrap_or(Seq::MAX)),
-        None => before.unwrap_or(Seq::MAX),
-    };
+    let mut until = before.unwrap_or(Seq::MAX);
+    if let Some(at) = asked.until {
+        until = until.min(position(conn, at, head).await?);
+    }
     let since = match asked.since {
         Some(at) => position(conn, at, head).await?,
         None => 0,
     };
-    let words = Words { dialect, expression, since, until };
-    let mut hits = words.visible(conn, viewer, limit + 1).await?;
-    if hits.len() > limit {
-        hits.truncate(limit);
-        found.before = hits.last().map(|(seq, _)| *seq);
-    } else {
-        found.before = words.last_candidate(conn).await?;
-    }
-    let ids: Vec<MessageId> = hits.into_iter().map(|(_, id)| id).collect();
+    let words = Words { dialect, expression, viewer, since };
+    let (ids, before) = words.newest(conn, until, limit).await?;
     let mut messages = hydrate::messages(conn, &ids).await?;
     found.messages = ids.iter().filter_map(|id| messages.remove(id)).collect();
+    found.before = before;
     Ok(found)
 }
 
-/// What is asked of the index.
+/// What is asked of the index, and by whom.
 struct Words {
     dialect: Dialect,
     expression: String,
+    viewer: UserId,
     since: Seq,
-    until: Seq,
 }
 
+/// So many times as many candidates are looked at next: whoever sees most of them has a page at once, whoever
+/// sees few does not ask for ever.
+const LOOK_FURTHER: usize = 4;
+
 impl Words {
-    /// Of the newest candidates those that `viewer` may see and whose words still are the message's.
+    /// The newest messages before a position, and, if there may be more, before which to go on. The newest
+    /// candidates are looked at first, however many there are.
+    async fn newest(
+        &self,
+        conn: &mut Conn,
+        mut until: Seq,
+        limit: usize,
+    ) -> Result<(Vec<MessageId>, Option<Seq>), Error> {
+        let (mut hits, mut looked_at, mut stretch) = (Vec::new(), 0, limit + 1);
+        loop {
+            hits.extend(self.visible(conn, until, stretch, limit + 1 - hits.len()).await?);
+            if hits.len() > limit {
+                hits.truncate(limit);
+                let before = hits.last().map(|(seq, _)| *seq);
+                return Ok((ids(hits), before));
+            }
+            looked_at += stretch;
+            match self.candidate(conn, until, stretch).await? {
+                Some(last) if looked_at < limits::SEARCH_CANDIDATES => until = last,
+                last => return Ok((ids(hits), last)),
+            }
+            stretch = (stretch * LOOK_FURTHER).min(limits::SEARCH_CANDIDATES - looked_at);
+        }
+    }
+
+    /// Of the newest candidates before a position, so many of them, those that may be seen and whose words
+    /// still are the message's.
     async fn visible(
         &self,
         conn: &mut Conn,
-        viewer: UserId,
+        until: Seq,
+        stretch: usize,
         limit: usize,
     ) -> Result<Vec<(Seq, MessageId)>, Error> {
         let Dialect { candidates, edited_at, .. } = self.dialect;
@@ -102,20 +126,21 @@ impl Words {
              UNION ALL SELECT room_id FROM memberships WHERE user_id = $5) \
              AND (m.edited_at IS NULL OR m.edited_at = ({edited_at})) ORDER BY m.seq DESC LIMIT $6"
         ));
-        let Self { expression, since, until, .. } = self;
-        let most = limits::SEARCH_CANDIDATES;
-        let bound = values![expression.clone(), *since, *until, most, viewer, limit];
+        let bound = values![self.expression.clone(), self.since, until, stretch, self.viewer, limit];
         let hit = |row: &Row| Ok((row.get("seq")?, row.get("id")?));
         conn.all(sql, bound).await?.iter().map(hit).collect()
     }
 
-    /// The last one that was looked at, if it is one of as many as may be: there may be more.
-    async fn last_candidate(&self, conn: &mut Conn) -> Result<Option<Seq>, Error> {
+    /// The candidate of this number before a position, if there are so many.
+    async fn candidate(&self, conn: &mut Conn, until: Seq, number: usize) -> Result<Option<Seq>, Error> {
         let sql = AssertSqlSafe(format!("{} LIMIT 1 OFFSET $4", self.dialect.candidates));
-        let Self { expression, since, until, .. } = self;
-        let bound = values![expression.clone(), *since, *until, limits::SEARCH_CANDIDATES - 1];
+        let bound = values![self.expression.clone(), self.since, until, number - 1];
         conn.all(sql, bound).await?.first().map(|row| row.get("seq")).transpose()
     }
+}
+
+fn ids(hits: Vec<(Seq, MessageId)>) -> Vec<MessageId> {
+    hits.into_iter().map(|(_, id)| id).collect()
 }
 
 /// The first event's position at this time or later; that after the head if there is none. The log's times

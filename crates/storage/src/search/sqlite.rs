@@ -9,6 +9,7 @@
 //! checkpoint, as with the database itself.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row, params};
@@ -40,13 +41,13 @@ struct Shared {
     file: PathBuf,
     epoch: Epoch,
     state: Mutex<State>,
+    /// How often the file was opened, for those who search: they do not wait for a page to be written.
+    opened: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     open: Option<Open>,
-    /// How often the file was opened.
-    opened: u64,
     closed: bool,
 }
 
@@ -68,7 +69,8 @@ enum Failure {
 impl Index {
     pub(super) fn beside(database: &Path, epoch: Epoch) -> Self {
         let (database, file) = (database.to_owned(), database.with_file_name(FILE));
-        let shared = Shared { database, file, epoch, state: Mutex::default() };
+        let (state, opened) = (Mutex::default(), AtomicU64::new(0));
+        let shared = Shared { database, file, epoch, state, opened };
         Self { shared: Arc::new(shared), readers: Mutex::default() }
     }
 
@@ -78,11 +80,10 @@ impl Index {
 
     /// For queries that find something and read it.
     pub(super) async fn snapshot(&self) -> Result<Conn, Error> {
-        let ready = self.run(|shared, state| {
-            shared.ready(state)?;
-            Ok(state.opened)
-        });
-        let opened = ready.await?;
+        if self.shared.opened.load(Ordering::Acquire) == 0 {
+            self.run(|shared, state| shared.ready(state).map(drop)).await?;
+        }
+        let opened = self.shared.opened.load(Ordering::Acquire);
         let pool = {
             let mut readers = lock(&self.readers);
             match &*readers {
@@ -97,7 +98,7 @@ impl Index {
         Ok(Conn::Sqlite(Held::Snapshot(pool.begin().await?)))
     }
 
-    /// A search has found the file damaged: it is made again.
+    /// A search has found the file damaged: it is made again with the next page.
     pub(super) async fn discard(&self) {
         let discarded = self.run(|shared, state| {
             state.open = None;
@@ -179,7 +180,7 @@ impl Shared {
             };
             let database = self.open_database().map_err(|error| Failure::Database(error).sorted())?;
             state.open = Some(Open { database, index, place: Place::of(self.file.clone()) });
-            state.opened += 1;
+            self.opened.fetch_add(1, Ordering::AcqRel);
         }
         state.open.as_mut().ok_or_else(|| Error::Unavailable("the search index is not open".to_owned()))
     }
