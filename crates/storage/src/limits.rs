@@ -32,6 +32,9 @@ pub const READER_WAIT: Duration = Duration::from_secs(5);
 pub const SEARCHERS: u32 = 2;
 /// Messages with the words looked for that one search looks at; the next page goes on after them.
 pub const SEARCH_CANDIDATES: usize = 10_000;
+/// On `PostgreSQL`, the newest events among which words are looked for message by message, before the index is asked
+/// for all there are.
+pub const SEARCH_NEAR_EVENTS: u64 = 20_000;
 /// Events of the log that are taken into the search index in one transaction.
 pub const INDEX_PAGE_EVENTS: usize = 1_000;
 /// How long the writer waits while another process (an admin command) writes.

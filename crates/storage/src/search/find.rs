@@ -15,6 +15,9 @@ struct Dialect {
     state: &'static str,
     /// Positions of messages with these words (`$1`) from one (`$2`) to before another (`$3`), newest first.
     candidates: &'static str,
+    /// The same by the index alone, where that is another query: for what is not among the newest. A planner that
+    /// knows of a limit reads the messages backwards, however rare a word is.
+    by_index: Option<&'static str>,
     /// Of which text of message `m` the words are.
     edited_at: &'static str,
 }
@@ -24,6 +27,7 @@ const SQLITE: Dialect = Dialect {
             LEFT JOIN found.cursor c ON c.epoch = h.epoch WHERE h.id = 1",
     candidates: "SELECT rowid AS seq FROM found.words WHERE words MATCH $1 \
                  AND rowid >= $2 AND rowid < $3 ORDER BY rowid DESC",
+    by_index: None,
     edited_at: "SELECT w.edited_at FROM found.words w WHERE w.rowid = m.seq",
 };
 const POSTGRES: Dialect = Dialect {
@@ -31,6 +35,10 @@ const POSTGRES: Dialect = Dialect {
             LEFT JOIN search_cursor c ON c.epoch = h.epoch WHERE h.id = 1",
     candidates: "SELECT seq FROM search_words WHERE words @@ CAST($1 AS tsquery) \
                  AND seq >= $2 AND seq < $3 ORDER BY seq DESC",
+    by_index: Some(
+        "SELECT seq FROM (SELECT seq FROM search_words WHERE words @@ CAST($1 AS tsquery) \
+         AND seq >= $2 AND seq < $3 OFFSET 0) found ORDER BY seq DESC",
+    ),
     edited_at: "SELECT w.edited_at FROM search_words w WHERE w.seq = m.seq",
 };
 
@@ -62,7 +70,8 @@ pub(super) async fn page(
         Some(at) => position(conn, at, head).await?,
         None => 0,
     };
-    let words = Words { dialect, expression, viewer, since };
+    let until = until.min(indexed_to + 1);
+    let mut words = Words { dialect, expression, viewer, since };
     let (ids, before) = words.newest(conn, until, limit).await?;
     let mut messages = hydrate::messages(conn, &ids).await?;
     found.messages = ids.iter().filter_map(|id| messages.remove(id)).collect();
@@ -86,12 +95,13 @@ impl Words {
     /// The newest messages before a position, and, if there may be more, before which to go on. The newest
     /// candidates are looked at first, however many there are.
     async fn newest(
-        &self,
+        &mut self,
         conn: &mut Conn,
         mut until: Seq,
         limit: usize,
     ) -> Result<(Vec<MessageId>, Option<Seq>), Error> {
         let (mut hits, mut looked_at, mut stretch) = (Vec::new(), 0, limit + 1);
+        let mut further = self.near(until);
         loop {
             hits.extend(self.visible(conn, until, stretch, limit + 1 - hits.len()).await?);
             if hits.len() > limit {
@@ -102,10 +112,32 @@ impl Words {
             looked_at += stretch;
             match self.candidate(conn, until, stretch).await? {
                 Some(last) if looked_at < limits::SEARCH_CANDIDATES => until = last,
-                last => return Ok((ids(hits), last)),
+                Some(last) => return Ok((ids(hits), Some(last))),
+                None => match further.take() {
+                    Some(since) => until = self.far(since),
+                    None => return Ok((ids(hits), None)),
+                },
             }
-            stretch = (stretch * LOOK_FURTHER).min(limits::SEARCH_CANDIDATES - looked_at);
+            stretch = (stretch * LOOK_FURTHER).min(limits::SEARCH_CANDIDATES - looked_at).max(1);
         }
+    }
+
+    /// Where there is another query for what is not among the newest: looks at those first. Answers with how far
+    /// back to look afterwards.
+    fn near(&mut self, until: Seq) -> Option<Seq> {
+        let near = until.saturating_sub(limits::SEARCH_NEAR_EVENTS);
+        if self.dialect.by_index.is_none() || near <= self.since {
+            return None;
+        }
+        Some(std::mem::replace(&mut self.since, near))
+    }
+
+    /// From here on by the index, back to `since`. Answers with what lies before the newest.
+    fn far(&mut self, since: Seq) -> Seq {
+        if let Some(by_index) = self.dialect.by_index {
+            self.dialect.candidates = by_index;
+        }
+        std::mem::replace(&mut self.since, since)
     }
 
     /// Of the newest candidates before a position, so many of them, those that may be seen and whose words

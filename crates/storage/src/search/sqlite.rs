@@ -240,6 +240,7 @@ impl Shared {
 }
 
 /// Words are those of `core::search`, with spaces between them: the simplest tokenizer takes them as they are.
+/// What a word begins with is looked up (`prefix`), not put together from all words that begin so.
 const SCHEMA: &str = "
     CREATE TABLE cursor (
         id     INTEGER PRIMARY KEY CHECK (id = 1),
@@ -248,7 +249,7 @@ const SCHEMA: &str = "
         seq    INTEGER NOT NULL
     ) STRICT;
     CREATE VIRTUAL TABLE words USING fts5(
-        text, edited_at UNINDEXED, tokenize = \"ascii tokenchars ':'\", prefix = '2 3', columnsize = 0
+        text, edited_at UNINDEXED, tokenize = \"ascii tokenchars ':'\", prefix = '2 3 4 5 6', columnsize = 0
     );
     INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
 ";

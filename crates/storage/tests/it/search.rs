@@ -157,7 +157,7 @@ async fn a_search_looks_at_so_many_candidates_and_says_where_to_go_on() {
     let oldest = team.say(ada, general, "needle").await;
     // Written behind the store's back: what counts is their number, and posting them takes a minute.
     let seqs = oldest.seq + 1..=oldest.seq + u64::try_from(limits::SEARCH_CANDIDATES).unwrap() + 5;
-    fill(&team, private, ada, seqs.clone()).await;
+    fill(&team, private, ada, seqs.clone(), "needle").await;
     indexed(&team.store).await;
     let first = page(&team.store, eve, &asked("needle")).await;
     assert!(first.messages.is_empty());
@@ -167,8 +167,25 @@ async fn a_search_looks_at_so_many_candidates_and_says_where_to_go_on() {
     assert_eq!((second.messages.len(), second.before), (1, None));
 }
 
-/// Messages at these positions, with their events.
-async fn fill(team: &Team, room: RoomId, author: UserId, seqs: std::ops::RangeInclusive<Seq>) {
+#[tokio::test]
+async fn what_is_old_and_rare_is_found_like_what_is_new_and_common() {
+    let team = Team::new().await;
+    let ada = team.owner("ada").await;
+    let general = team.general(ada).await;
+    let oldest = team.say(ada, general, "needle one").await;
+    let last = oldest.seq + limits::SEARCH_NEAR_EVENTS + 50;
+    fill(&team, general, ada, oldest.seq + 1..=last, "hay").await;
+    team.say(ada, general, "needle two").await;
+    indexed(&team.store).await;
+    assert_eq!(found(&team.store, ada, "needle").await, ["needle two", "needle one"]);
+    assert_eq!(page(&team.store, ada, &asked("hay")).await.messages.len(), bounds::SEARCH_PAGE_MESSAGES);
+    let first = team.store.search(ada, &asked("needle"), None, 1).await.unwrap();
+    let second = team.store.search(ada, &asked("needle"), first.before, 1).await.unwrap();
+    assert_eq!((second.messages[0].seq, second.before), (oldest.seq, None));
+}
+
+/// Messages at these positions, without events.
+async fn fill(team: &Team, room: RoomId, author: UserId, seqs: std::ops::RangeInclusive<Seq>, word: &str) {
     let (first, last) = (seqs.start(), seqs.end());
     let is_postgres = std::env::var_os("SWITCHBACK_TEST_POSTGRES").is_some();
     let simple = |id: uuid::Uuid| id.simple().to_string();
@@ -186,7 +203,7 @@ async fn fill(team: &Team, room: RoomId, author: UserId, seqs: std::ops::RangeIn
     let no = if is_postgres { "FALSE" } else { "0" };
     team.behind_its_back(format!(
         "INSERT INTO messages (seq, id, room_id, author_id, nonce, at, body, html, mentions_room) \
-         SELECT n.seq, {id}, {room}, {author}, {id}, 0, 'needle', '', {no} {numbers}"
+         SELECT n.seq, {id}, {room}, {author}, {id}, 0, '{word}', '', {no} {numbers}"
     ))
     .await;
     team.behind_its_back(format!("UPDATE log_head SET seq = {last}")).await;

@@ -170,11 +170,12 @@ fn index(bench: &Bench, dir: &Path, team: &Team, messages: usize) -> Result<Stri
     };
     bench.wait_for(indexed)?;
     let took = begun.elapsed();
-    let size = |name: &str| std::fs::metadata(dir.join(name)).map_or(0, |file| file.len() / 1_024);
+    let bytes = |name: &str| std::fs::metadata(dir.join(name)).map_or(0, |file| file.len());
+    let size = |name: &str| (bytes(name) + bytes(&format!("{name}-wal"))) / 1_024;
     drop(peer);
     Ok(format!(
         "{messages} messages more were indexed within {:.1} s of the server's start; then `search.db` had {} KiB and \
-         `switchback.db` {} KiB.",
+         `switchback.db` {} KiB, each with its WAL.",
         took.as_secs_f64(),
         size("search.db"),
         size("switchback.db"),
