@@ -3,6 +3,8 @@
 //! `core::search` makes the words; they consist of letters, digits, marks and pictures alone. Room and author
 //! are words as well, told from all others by a colon: so the index itself narrows a search to them.
 
+use std::fmt::Write as _;
+
 use switchback_core::search::{Phrase, words};
 use switchback_core::wire::Timestamp;
 use switchback_core::{RoomId, Seq, UserId};
@@ -35,7 +37,8 @@ impl Entry {
     pub(super) fn vector(&self) -> String {
         let mut text = format!("'{}' '{}'", room_key(self.room), author_key(self.author));
         for (word, place) in words(&self.body).iter().zip(1..=LAST_PLACE) {
-            text.push_str(&format!(" '{word}':{place}"));
+            // Into a `String`: cannot fail.
+            let _ = write!(text, " '{word}':{place}");
         }
         text
     }

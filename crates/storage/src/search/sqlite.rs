@@ -102,7 +102,7 @@ impl Index {
     pub(super) async fn discard(&self) {
         let discarded = self.run(|shared, state| {
             state.open = None;
-            shared.remove().map_err(failed)
+            shared.remove().map_err(|error| failed(&error))
         });
         if let Err(error) = discarded.await {
             tracing::warn!(%error, "the damaged search index could not be removed");
@@ -158,7 +158,7 @@ impl Shared {
 
     fn extend_anew(&self, state: &mut State) -> Result<Indexed, Error> {
         state.open = None;
-        self.remove().map_err(failed)?;
+        self.remove().map_err(|error| failed(&error))?;
         self.ready(state)?.extend().map_err(Failure::sorted)
     }
 
@@ -173,7 +173,7 @@ impl Shared {
                 Ok(index) => index,
                 Err(error) if is_damaged(&error) => {
                     tracing::warn!(%error, "the search index cannot be read and is made again");
-                    self.remove().map_err(failed)?;
+                    self.remove().map_err(|error| failed(&error))?;
                     self.open_index().map_err(|error| Failure::Index(error).sorted())?
                 }
                 Err(error) => return Err(Failure::Index(error).sorted()),
@@ -352,7 +352,7 @@ pub(super) fn is_damage(error: &Error) -> bool {
     })
 }
 
-fn failed(error: std::io::Error) -> Error {
+fn failed(error: &std::io::Error) -> Error {
     Error::Unavailable(format!("the search index: {error}"))
 }
 
