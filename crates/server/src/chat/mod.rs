@@ -222,20 +222,17 @@ async fn open(
 ) -> Result<(Arc<Recognized>, Feed, Vec<Arc<Frame>>), Refusal> {
     let (hub, secret) = (&app.chat.hub, secret(app, request)?);
     let hash = secrets::hash_secret(secret);
-    let (caller, registration) = match hub.reconnect(&hash, transport).await {
-        Some((caller, registration)) => {
-            app.ops.recognized(&caller.identity);
-            (caller, registration)
-        }
-        None => {
-            let stirred = hub.stirred();
-            let Admission { identity, as_of, memberships } = app.ops.admit(secret).await?;
-            let (user, credential) = (identity.user.id, identity.credential);
-            let caller = Arc::new(Recognized { secret: hash, identity });
-            let known = Known { stirred, recognized: Arc::clone(&caller), as_of, memberships };
-            let connected = hub.connect(user, credential, transport, Some(known)).await;
-            (caller, connected.map_err(not_connected)?)
-        }
+    let (caller, registration) = if let Some(known) = hub.reconnect(&hash, transport).await {
+        app.ops.recognized(&known.0.identity);
+        known
+    } else {
+        let stirred = hub.stirred();
+        let Admission { identity, as_of, memberships } = app.ops.admit(secret).await?;
+        let (user, credential) = (identity.user.id, identity.credential);
+        let caller = Arc::new(Recognized { secret: hash, identity });
+        let known = Known { stirred, recognized: Arc::clone(&caller), as_of, memberships };
+        let connected = hub.connect(user, credential, transport, Some(known)).await;
+        (caller, connected.map_err(not_connected)?)
     };
     let start = start(request.headers(), request.uri().query());
     let (feed, opening) = Feed::open(registration, &start).await?;

@@ -125,9 +125,9 @@ mod tests {
 
     /// Lets Ada in, and closes the connection.
     async fn came_and_went(coming: Coming) -> (Arc<Hub>, Store, UserId, Credential, TempDir) {
-        let Coming { hub, store, user, credential, known, _dir } = coming;
+        let Coming { hub, store, user, credential, known, _dir: dir } = coming;
         drop(hub.connect(user, credential, Transport::Sse, Some(known)).await.unwrap());
-        (hub, store, user, credential, _dir)
+        (hub, store, user, credential, dir)
     }
 
     #[tokio::test]

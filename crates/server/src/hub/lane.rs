@@ -156,7 +156,7 @@ impl Rest {
             !is_whole
         });
         let unwritten = &messages[begun_at.unwrap_or(messages.len())..];
-        let mut messages: Vec<Bytes> = unwritten.iter().map(|message| Bytes::clone(message)).collect();
+        let mut messages: Vec<Bytes> = unwritten.iter().copied().cloned().collect();
         if let Some(first) = messages.first_mut() {
             first.advance(written);
         }
@@ -192,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_is_lent_is_written_to() {
         let (lane, mut far) = connected().await;
-        let [early, one, two, three, late] = ["too early", "one ", "two ", "three", "too late"]
+        let [early, one, two, three, last] = ["too early", "one ", "two ", "three", "too late"]
             .map(|text| Bytes::from_static(text.as_bytes()));
         assert!(!lane.write(say(&early, 1)));
         lane.lend(4);
@@ -205,7 +205,7 @@ mod tests {
         }));
         let lent = lane.take_back().unwrap();
         assert_eq!((lent.cursor, lent.rest.messages.len()), (7, 0));
-        assert!(!lane.write(say(&late, 8)));
+        assert!(!lane.write(say(&last, 8)));
         let mut said = [0; 13];
         far.read_exact(&mut said).await.unwrap();
         assert_eq!(&said, b"one two three");

@@ -160,23 +160,20 @@ impl Hub {
         };
         // Dropped on every way out from here.
         let registration = Registration { hub: Arc::clone(self), session };
-        let as_of = match known.filter(|known| known.still_holds(stirred)) {
-            Some(known) => {
-                self.install(&registration.session.viewer, known.as_of, &known.memberships);
-                let mut state = self.state();
-                // Nothing was told since the reading: neither that it ended nor that the account is another.
-                if state.stirred == known.stirred {
-                    state.remember(&known.recognized);
-                }
-                known.as_of
+        let as_of = if let Some(known) = known.filter(|known| known.still_holds(stirred)) {
+            self.install(&registration.session.viewer, known.as_of, &known.memberships);
+            let mut state = self.state();
+            // Nothing was told since the reading: neither that it ended nor that the account is another.
+            if state.stirred == known.stirred {
+                state.remember(&known.recognized);
             }
-            None => {
-                let Some((as_of, memberships)) = self.store.entering(user, credential).await? else {
-                    return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut)));
-                };
-                self.install(&registration.session.viewer, as_of, &memberships);
-                as_of
-            }
+            known.as_of
+        } else {
+            let Some((as_of, memberships)) = self.store.entering(user, credential).await? else {
+                return Err(NotConnected::Refused(Goodbye::forever(ByeReason::SignedOut)));
+            };
+            self.install(&registration.session.viewer, as_of, &memberships);
+            as_of
         };
         self.caught_up(as_of).await;
         Ok(registration)

@@ -134,7 +134,9 @@ impl State {
         self.leaving.retain(|user| {
             let Some(person) = self.people.get_mut(user) else { return false };
             let forgotten = person.devices.sweep(now, limits::OFFLINE_AFTER);
-            forgotten.iter().for_each(|recognized| self.recognitions.remove(recognized));
+            for recognized in &forgotten {
+                self.recognitions.remove(recognized);
+            }
             self.roster.set_own(*user, person.devices.standing());
             if person.sessions.is_empty() && person.devices.is_empty() {
                 gone.push(*user);

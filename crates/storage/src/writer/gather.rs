@@ -51,7 +51,7 @@ impl Gathering {
         self.counted = now;
         for author in authors {
             // The newest eight weigh as much as all before them, roughly.
-            self.gap = self.gap - self.gap / 8 + passed / number / 8;
+            self.gap = self.gap * 7 / 8 + passed / number / 8;
             if author.is_some() {
                 self.recent[self.oldest] = author;
                 self.oldest = (self.oldest + 1) % self.recent.len();
