@@ -180,14 +180,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_node_that_does_not_hear_the_others_asks() {
-        let (hub, _, _, _, _dir) = came_and_went(Coming::new().await).await;
-        hub.hears_others(false);
-        hub.hears_others(true);
-        assert!(hub.recognize(&SECRET).is_none(), "what was said meanwhile was not heard");
-    }
-
-    #[tokio::test]
     async fn it_is_forgotten_with_the_device() {
         let (hub, _, _, _, _dir) = came_and_went(Coming::new().await).await;
         // Not before: the database's threads do not know of it.

@@ -163,8 +163,9 @@ impl Hub {
         let as_of = if let Some(known) = known.filter(|known| known.still_holds(stirred)) {
             self.install(&registration.session.viewer, known.as_of, &known.memberships);
             let mut state = self.state();
-            // Nothing was told since the reading: neither that it ended nor that the account is another.
-            if state.stirred == known.stirred {
+            // Nothing was told since the reading: neither that it ended nor that the account is another. Of
+            // what other nodes do, too little is told, and too late.
+            if state.stirred == known.stirred && !self.store.is_shared() {
                 state.remember(&known.recognized);
             }
             known.as_of
@@ -179,9 +180,9 @@ impl Hub {
         Ok(registration)
     }
 
-    /// Lets in again who was here a moment ago, without a question to the database: the hub is told what
-    /// ends a credential, changes an account or a membership, and goes on listening for those who have
-    /// just gone. `None`: ask.
+    /// Lets in again who was here a moment ago, without a question to the database: on a node that is alone
+    /// the hub is told what ends a credential, changes an account or a membership, and goes on listening
+    /// for those who have just gone. `None`: ask.
     pub(crate) async fn reconnect(
         self: &Arc<Self>,
         secret: &SecretHash,
@@ -195,7 +196,6 @@ impl Hub {
             (recognized, session)
         };
         let registration = Registration { hub: Arc::clone(self), session };
-        // What other nodes have written comes with their doorbells.
         let written = *self.store.doorbell().borrow();
         self.caught_up(written).await;
         Some((recognized, registration))
@@ -392,8 +392,6 @@ impl Hub {
         state.deaf = !hears;
         if hears {
             state.roster.renew(Instant::now());
-        } else {
-            state.unrecognize_all();
         }
     }
 

@@ -93,8 +93,7 @@ impl State {
     /// Keeps who was let in.
     pub(super) fn remember(&mut self, recognized: &Arc<Recognized>) {
         let person = self.people.get_mut(&recognized.identity.user.id);
-        // Who does not hear the others cannot know what becomes of it.
-        if !self.deaf && person.is_some_and(|person| person.devices.recognize(recognized)) {
+        if person.is_some_and(|person| person.devices.recognize(recognized)) {
             self.recognitions.insert(Arc::clone(recognized));
         }
     }
@@ -110,12 +109,6 @@ impl State {
         for recognized in devices.into_iter().flat_map(|devices| devices.unrecognize(&which)) {
             self.recognitions.remove(&recognized);
         }
-    }
-
-    /// Forgets all of it.
-    pub(super) fn unrecognize_all(&mut self) {
-        self.recognitions = Recognitions::default();
-        self.people.values_mut().for_each(|person| person.devices.unrecognize(|_| true).for_each(drop));
     }
 
     /// Ends connections of somebody, by their credentials.
