@@ -71,6 +71,8 @@ impl Target {
         let mut conn = sqlite::connect_filling(incoming.path()).await.map_err(writing)?;
         sqlite::migrate(&mut conn).await?;
         let mut end = End::Sqlite(conn);
+        // Tables that were made anew have left unused pages, of which nobody would see that they are damaged.
+        end.run("VACUUM").await.map_err(writing)?;
         end.run("BEGIN").await.map_err(writing)?;
         Ok(Self { end, place: Place::File { incoming, _lock: lock } })
     }
