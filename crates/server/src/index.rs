@@ -133,7 +133,8 @@ impl Index {
                 Ok(Indexed { by_another: true, .. }) => self.rest(limits::INDEX_ELSEWHERE).await,
                 Ok(indexed) => {
                     told.how_far(indexed);
-                    let grown = indexed.head - head_before.replace(indexed.head).unwrap_or(indexed.head);
+                    let before = head_before.replace(indexed.head).unwrap_or(indexed.head);
+                    let grown = indexed.head.saturating_sub(before);
                     let is_flood = grown > limits::INDEX_FLOOD_EVENTS;
                     let rest = begun.elapsed() * limits::INDEX_RESTS;
                     tokio::time::sleep(if is_flood { limits::INDEX_FLOOD_REST } else { rest }).await;
