@@ -31,7 +31,7 @@ use crate::turn::{self, Turn, turn};
 use crate::tx::Tx;
 use crate::write::messages::{self, ReadMark};
 use crate::{Error, LoggedEvent, NewMessage, Posted, WriterStats, limits, postgres};
-use gather::{Gathering, Wait};
+use gather::Gathering;
 
 /// The way to the writer's task.
 #[derive(Debug)]
@@ -344,10 +344,7 @@ impl Task {
         let mut gathering = Gathering::new();
         let most = self.origin.group_max();
         while self.waiting.recv_many(&mut group, most).await > 0 {
-            gathering.count(group.iter().map(Write::author));
-            if let Some(wait) = gathering.wait() {
-                self.gather(&mut gathering, wait, &mut group).await;
-            }
+            gathering.complete(&mut group, &mut self.waiting, Write::author).await;
             let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
             self.counters.queued.fetch_sub(size, Ordering::Relaxed);
             self.counters.largest_group.fetch_max(size, Ordering::Relaxed);
@@ -360,24 +357,6 @@ impl Task {
             express.end().await;
         }
         self.tx.conn
-    }
-
-    /// Takes what comes until the group is as large as it should be.
-    async fn gather(&mut self, gathering: &mut Gathering, wait: Wait, group: &mut Vec<Write>) {
-        let over = tokio::time::sleep(wait.longest);
-        tokio::pin!(over);
-        while let Some(missing @ 1..) = wait.operations.checked_sub(group.len()) {
-            let come = tokio::select! {
-                biased;
-                come = self.waiting.recv_many(group, missing) => come,
-                () = &mut over => return,
-            };
-            // The queue is closed.
-            if come == 0 {
-                return;
-            }
-            gathering.count(group[group.len() - come..].iter().map(Write::author));
-        }
     }
 
     /// Writes a group and answers it.

@@ -54,9 +54,7 @@ impl Entry {
         let veiled = veil(event).map(|event| Frame::event(&event, cursor));
         Self { seq, at, audience, frame, veiled, member, account, deactivated, texts, rewrites }
     }
-}
 
-impl Entry {
     /// Whether all who get it get the same, for no other reason than that they are in its room.
     pub(crate) fn is_for_members(&self) -> bool {
         matches!(self.audience, Audience::Room(_)) && self.veiled.is_none()

@@ -47,11 +47,11 @@ impl Frame {
     }
 
     fn encode(value: &impl Serialize, cursor: Option<Cursor>) -> Arc<Self> {
-        let (message, block, chunk) = with_json(value, |json| {
-            let (block, chunk) = block(json, cursor);
-            (message(Data::Text, json), block, chunk)
-        });
-        Arc::new(Self { json: payload(&message), message, block, chunk })
+        with_json(value, |encoded| {
+            let (message, json) = text(encoded);
+            let (block, chunk) = block(encoded, cursor);
+            Arc::new(Self { json, message, block, chunk })
+        })
     }
 
     /// Its weight in memory, in bytes.
@@ -62,9 +62,7 @@ impl Frame {
 
 /// Encodes an answer, which one peer gets once: the message, and the JSON that is a part of it.
 pub(crate) fn answer(frame: &ServerFrame) -> (Bytes, Utf8Bytes) {
-    let message = with_json(frame, |json| message(Data::Text, json));
-    let json = payload(&message);
-    (message, json)
+    with_json(frame, text)
 }
 
 thread_local! {
@@ -88,15 +86,12 @@ fn with_json<T>(value: &impl Serialize, frame: impl FnOnce(&[u8]) -> T) -> T {
     })
 }
 
-/// The payload of a whole message of text.
-fn payload(message: &Bytes) -> Utf8Bytes {
-    let length_bytes = match message[1] {
-        126 => 2,
-        127 => 8,
-        _ => 0,
-    };
-    // The same bytes that were JSON a moment ago.
-    Utf8Bytes::try_from(message.slice(2 + length_bytes..)).unwrap_or_default()
+/// A message of JSON, and its payload, which are the same bytes.
+fn text(json: &[u8]) -> (Bytes, Utf8Bytes) {
+    let message = message(Data::Text, json);
+    let payload = message.slice(message.len() - json.len()..);
+    // It was JSON a moment ago, which is UTF-8.
+    (message, Utf8Bytes::try_from(payload).unwrap_or_default())
 }
 
 /// A whole message in one frame, as a server sends it: final and not masked (RFC 6455 5.2).

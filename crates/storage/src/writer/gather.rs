@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use switchback_core::UserId;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::limits;
@@ -27,11 +28,11 @@ pub(super) struct Gathering {
 
 /// What a group waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wait {
+struct Wait {
     /// Until it has so many operations,
-    pub(super) operations: usize,
+    operations: usize,
     /// or so long.
-    pub(super) longest: Duration,
+    longest: Duration,
 }
 
 impl Gathering {
@@ -40,8 +41,33 @@ impl Gathering {
         Self { gap: limits::GATHER_SILENCE, counted: Instant::now(), recent, oldest: 0 }
     }
 
+    /// Takes what comes until a group that has begun is as large as it should be, or nothing comes any more.
+    pub(super) async fn complete<T>(
+        &mut self,
+        group: &mut Vec<T>,
+        waiting: &mut mpsc::Receiver<T>,
+        author: impl Fn(&T) -> Option<UserId>,
+    ) {
+        self.count(group.iter().map(&author));
+        let Some(Wait { operations, longest }) = self.wait() else { return };
+        let over = tokio::time::sleep(longest);
+        tokio::pin!(over);
+        while let Some(missing @ 1..) = operations.checked_sub(group.len()) {
+            let come = tokio::select! {
+                biased;
+                come = waiting.recv_many(group, missing) => come,
+                () = &mut over => return,
+            };
+            // The queue is closed.
+            if come == 0 {
+                return;
+            }
+            self.count(group[group.len() - come..].iter().map(&author));
+        }
+    }
+
     /// Counts operations that have come since the last time, by those who asked for them, if that is known.
-    pub(super) fn count(&mut self, authors: impl ExactSizeIterator<Item = Option<UserId>>) {
+    fn count(&mut self, authors: impl ExactSizeIterator<Item = Option<UserId>>) {
         self.count_at(Instant::now(), authors);
     }
 
@@ -60,7 +86,7 @@ impl Gathering {
     }
 
     /// Whether a group that has begun should wait, and for what.
-    pub(super) fn wait(&self) -> Option<Wait> {
+    fn wait(&self) -> Option<Wait> {
         let operations = self.writers();
         let expected =
             self.gap.saturating_mul(u32::try_from(operations.saturating_sub(1)).unwrap_or(u32::MAX));
@@ -80,6 +106,7 @@ impl Gathering {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 mod tests {
     use uuid::Uuid;
 
@@ -137,5 +164,44 @@ mod tests {
             let longest = after(50, ms(gap), 30).wait().map(|wait| wait.longest);
             assert!(longest.is_none_or(|longest| longest <= limits::GATHER_LONGEST), "{gap}: {longest:?}");
         }
+    }
+
+    fn person(number: u128) -> Option<UserId> {
+        Some(UserId::from_uuid(Uuid::from_u128(number)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_is_complete_when_all_who_are_expected_have_come() {
+        let mut gathering = after(3, ms(3), 100);
+        let (sender, mut waiting) = mpsc::channel(8);
+        let (mut group, begun) = (vec![person(0)], Instant::now());
+        let coming = async {
+            for number in 1..5 {
+                tokio::time::sleep(ms(1)).await;
+                sender.send(person(number)).await.unwrap();
+            }
+        };
+        let complete = gathering.complete(&mut group, &mut waiting, |author| *author);
+        let ((), at) = tokio::join!(coming, async {
+            complete.await;
+            begun.elapsed()
+        });
+        assert_eq!(group, [person(0), person(1), person(2)]);
+        assert_eq!(at, ms(2), "as soon as they are there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_that_nobody_joins_is_written_after_its_time() {
+        let mut gathering = after(3, ms(3), 100);
+        let (sender, mut waiting) = mpsc::channel(8);
+        let (mut group, begun) = (vec![person(0)], Instant::now());
+        gathering.complete(&mut group, &mut waiting, |author| *author).await;
+        assert_eq!(group.len(), 1);
+        assert!((ms(4)..=limits::GATHER_LONGEST).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        // Nobody can come any more.
+        drop(sender);
+        let closed = Instant::now();
+        after(3, ms(3), 100).complete(&mut group, &mut waiting, |author| *author).await;
+        assert_eq!(closed.elapsed(), Duration::ZERO);
     }
 }
