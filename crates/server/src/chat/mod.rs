@@ -227,7 +227,7 @@ async fn open(
         known
     } else {
         let stirred = hub.stirred();
-        let Admission { identity, as_of, memberships } = app.ops.admit(secret).await?;
+        let Admission { identity, as_of, memberships } = app.ops.admit(hash).await?;
         let (user, credential) = (identity.user.id, identity.credential);
         let caller = Arc::new(Recognized { secret: hash, identity });
         let known = Known { stirred, recognized: Arc::clone(&caller), as_of, memberships };
@@ -301,14 +301,12 @@ async fn batch(app: App, request: &Head, wait_s: u64) -> Result<Response, Refusa
 
 async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refusal> {
     let secret = secret(&app, request)?;
-    let (recognized, asked);
-    let identity = if let Some(known) = app.chat.hub.recognize(&secrets::hash_secret(secret)) {
-        app.ops.recognized(&known.identity);
-        recognized = known;
-        &recognized.identity
-    } else {
-        asked = app.ops.identify(secret).await?;
-        &asked
+    let identity = match app.chat.hub.recognize(&secrets::hash_secret(secret)) {
+        Some(known) => {
+            app.ops.recognized(&known.identity);
+            known.identity.clone()
+        }
+        None => app.ops.identify(secret).await?,
     };
     let too_long = || {
         let detail = format!("a command has at most {} bytes", bounds::COMMAND_BYTES);
@@ -330,7 +328,7 @@ async fn command(app: App, request: &Head, body: Body) -> Result<Response, Refus
         }
         Refusal::new(ErrorCode::BadJson, "the body ended too early")
     })?;
-    let ack = command::run(&app.ops, identity, &body.to_bytes()).await;
+    let ack = command::run(&app.ops, &identity, &body.to_bytes()).await;
     let (_, json) = log::answer(&ServerFrame::Ack(ack.map_err(|error| Refusal(Box::new(error)))?));
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
     Ok((headers, Bytes::from(json)).into_response())

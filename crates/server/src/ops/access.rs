@@ -10,7 +10,7 @@ use switchback_core::wire::{
     TokenInfo, User,
 };
 use switchback_core::{Handle, Label, RoomId, SessionId, TokenId, limits as bounds};
-use switchback_storage::{Admission, Credential, Error, Identity};
+use switchback_storage::{Admission, Credential, Error, Identity, SecretHash};
 
 use super::{Ops, Refusal};
 use crate::{limits, secrets};
@@ -77,8 +77,8 @@ impl Ops {
     }
 
     /// The same for who comes in for a live connection, with what they may see.
-    pub(crate) async fn admit(&self, secret: &str) -> Result<Admission, Refusal> {
-        let admission = self.store().admit(secrets::hash_secret(secret)).await?;
+    pub(crate) async fn admit(&self, secret: SecretHash) -> Result<Admission, Refusal> {
+        let admission = self.store().admit(secret).await?;
         let admission = admission.ok_or_else(ended)?;
         self.recognized(&admission.identity);
         Ok(admission)

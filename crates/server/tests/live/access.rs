@@ -92,6 +92,34 @@ async fn an_ended_token_ends_its_connections_and_no_others() {
 }
 
 #[tokio::test]
+async fn who_signs_out_right_after_leaving_is_let_in_by_no_way() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let ping = json!({"type": "ping"});
+    // Comes twice: the second time nobody is asked who she is, and so when she speaks.
+    for _ in 0..2 {
+        server.event_stream(&ada, "").await.next_of("ready").await;
+        assert_eq!(server.command(&ada, &ping).await.0, 200);
+    }
+    let sign_out = http::Request::delete("/api/v1/session")
+        .header("host", "test")
+        .header("authorization", format!("Bearer {}", ada.token))
+        .body(http_body_util::Full::default())
+        .unwrap();
+    assert_eq!(server.fetch(sign_out).await.0, 204);
+    assert_eq!(server.command(&ada, &ping).await.0, 401);
+    for query in ["", "?mode=batch&wait=0"] {
+        let back = http::Request::get(format!("/chat{query}"))
+            .header("host", "test")
+            .header("accept", "text/event-stream")
+            .header("authorization", format!("Bearer {}", ada.token))
+            .body(http_body_util::Full::default())
+            .unwrap();
+        assert_eq!(server.fetch(back).await.0, 401);
+    }
+}
+
+#[tokio::test]
 async fn a_password_set_by_another_process_ends_the_sessions_that_are_open() {
     let server = TestServer::start().await;
     let ada = server.person("ada").await;

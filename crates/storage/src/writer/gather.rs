@@ -117,9 +117,9 @@ mod tests {
         let mut gathering = Gathering::new();
         let mut now = gathering.counted;
         for _ in 0..rounds {
-            for person in 0..people {
+            for number in 0..people {
                 now += gap;
-                gathering.count_at(now, [Some(UserId::from_uuid(Uuid::from_u128(person)))].into_iter());
+                gathering.count_at(now, [Some(person(number))].into_iter());
             }
         }
         gathering
@@ -166,8 +166,8 @@ mod tests {
         }
     }
 
-    fn person(number: u128) -> Option<UserId> {
-        Some(UserId::from_uuid(Uuid::from_u128(number)))
+    fn person(number: u128) -> UserId {
+        UserId::from_uuid(Uuid::from_u128(number))
     }
 
     #[tokio::test(start_paused = true)]
@@ -181,7 +181,7 @@ mod tests {
                 sender.send(person(number)).await.unwrap();
             }
         };
-        let complete = gathering.complete(&mut group, &mut waiting, |author| *author);
+        let complete = gathering.complete(&mut group, &mut waiting, |author| Some(*author));
         let ((), at) = tokio::join!(coming, async {
             complete.await;
             begun.elapsed()
@@ -195,13 +195,13 @@ mod tests {
         let mut gathering = after(3, ms(3), 100);
         let (sender, mut waiting) = mpsc::channel(8);
         let (mut group, begun) = (vec![person(0)], Instant::now());
-        gathering.complete(&mut group, &mut waiting, |author| *author).await;
+        gathering.complete(&mut group, &mut waiting, |author| Some(*author)).await;
         assert_eq!(group.len(), 1);
         assert!((ms(4)..=limits::GATHER_LONGEST).contains(&begun.elapsed()), "{:?}", begun.elapsed());
         // Nobody can come any more.
         drop(sender);
         let closed = Instant::now();
-        after(3, ms(3), 100).complete(&mut group, &mut waiting, |author| *author).await;
+        after(3, ms(3), 100).complete(&mut group, &mut waiting, |author| Some(*author)).await;
         assert_eq!(closed.elapsed(), Duration::ZERO);
     }
 }
