@@ -6,15 +6,15 @@ ARG RUST_IMAGE=rust:1.95-slim-bookworm
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --locked --profile dist --package switchback
+RUN cargo build --locked --release --package switchback
 
 # The final image's files. The libraries are those that the binary says it needs, of this very C library: linked
 # statically, it could not look up names.
 RUN set -eu; \
     root=/image/root; data=/image/data; \
     mkdir -p "$root/usr/local/bin" "$root/etc" "$data"; \
-    cp target/dist/switchback "$root/usr/local/bin/"; \
-    for library in $(ldd target/dist/switchback | grep -o '/[^ ]*'); do cp -L --parents "$library" "$root"; done; \
+    cp target/release/switchback "$root/usr/local/bin/"; \
+    for library in $(ldd target/release/switchback | grep -o '/[^ ]*'); do cp -L --parents "$library" "$root"; done; \
     echo 'hosts: files dns' > "$root/etc/nsswitch.conf"; \
     echo 'switchback:x:65532:65532:Switchback:/data:/nonexistent' > "$root/etc/passwd"; \
     echo 'switchback:x:65532:' > "$root/etc/group"
