@@ -6,6 +6,7 @@
 //!
 //! * `markdown` turns the parser's events into those we show (links, mentions, code), `scan` finds
 //!   mentions and bare addresses in plain text, `code` colours code blocks.
+//! * `plain` is the short way past all of them for a text that is nothing but text.
 //! * `sanitize` has the last word over the finished HTML: it knows what may be there at all, and
 //!   does not trust the modules before it.
 //!
@@ -14,6 +15,7 @@
 
 mod code;
 mod markdown;
+mod plain;
 mod sanitize;
 mod scan;
 
@@ -38,6 +40,9 @@ pub(crate) struct Mentions {
 
 /// Whom `body` mentions, outside code, links and e-mail addresses.
 pub(crate) fn mentions(body: &str) -> Mentions {
+    if !plain::may_mention(body) {
+        return Mentions::default();
+    }
     let nobody = HashMap::new();
     markdown::compile(body, &nobody, code::Colours::Off).map(|compiled| compiled.mentions).unwrap_or_default()
 }
@@ -46,9 +51,10 @@ pub(crate) fn mentions(body: &str) -> Mentions {
 /// in `known` are marked. Takes at most a few milliseconds without code, `limits::HIGHLIGHT_TIME`
 /// and a little with it.
 pub(crate) fn to_html(body: &str, known: &HashMap<Handle, UserId>) -> String {
-    rich(body, known, code::Colours::On)
+    plain::sentence(body)
+        .or_else(|| rich(body, known, code::Colours::On))
         .or_else(|| rich(body, known, code::Colours::Off))
-        .unwrap_or_else(|| sanitize::clean(&plain(body)))
+        .unwrap_or_else(|| sanitize::clean(&as_typed(body)))
 }
 
 /// What may be shown of `html`, wherever it comes from.
@@ -71,7 +77,7 @@ fn rich(body: &str, known: &HashMap<Handle, UserId>, colours: code::Colours) -> 
 }
 
 /// The text as it was typed. At most six times its length, so always within the limit.
-fn plain(body: &str) -> String {
+fn as_typed(body: &str) -> String {
     // In HTML a carriage return ends a line too, alone as well.
     let body = body.replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<String> = body.lines().map(ammonia::clean_text).collect();
