@@ -300,7 +300,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    fn entry(seq: Seq) -> Arc<Entry> {
+    pub(in crate::chat) fn entry(seq: Seq) -> Arc<Entry> {
         let frame = Frame::server(&ServerFrame::Presence { full: false, changes: Vec::new() });
         Arc::new(Entry {
             seq,

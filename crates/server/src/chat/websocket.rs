@@ -155,6 +155,9 @@ where
             if let Some(goodbye) = feed.goodbye() {
                 return Poll::Ready(Next::End(Ending::goodbye(goodbye)));
             }
+            if std::mem::take(&mut commands.has_answered) && woken {
+                return Poll::Ready(Next::Pull);
+            }
             match commands.poll_carry_out(socket, cx, |_| {}) {
                 Poll::Ready(ending) => Poll::Ready(Next::End(ending)),
                 Poll::Pending if woken && !socket.waits() => Poll::Ready(Next::Pull),
@@ -185,6 +188,8 @@ struct Commands<R, F> {
     /// Answers that the peer may not have taken.
     unread: usize,
     bad_in_a_row: u32,
+    /// The newest answer is held back for a moment: the event that it acknowledges goes out with it.
+    has_answered: bool,
 }
 
 impl<R, F> Commands<R, F>
@@ -193,7 +198,7 @@ where
     F: Future<Output = Result<Ack, CommandError>>,
 {
     const fn new(run: R) -> Self {
-        Self { run, under_way: None, unread: 0, bad_in_a_row: 0 }
+        Self { run, under_way: None, unread: 0, bad_in_a_row: 0, has_answered: false }
     }
 
     const fn is_idle(&self) -> bool {
@@ -219,9 +224,17 @@ where
                 let is_malformed = matches!(&outcome, Err(error) if error.code.is_malformed());
                 self.bad_in_a_row = if is_malformed { self.bad_in_a_row + 1 } else { 0 };
                 self.unread += 1;
+                let is_event = matches!(&outcome, Ok(Ack { seq: Some(_), .. }));
                 let (message, json) = log::answer(&command::answer(outcome));
                 said(&json);
+                let is_held_back = is_event && !socket.waits();
                 socket.queue(message);
+                if is_held_back {
+                    // Whoever makes the event visible was woken before this task, and is next.
+                    self.has_answered = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
             }
             match socket.poll_send(cx) {
                 Poll::Ready(Ok(())) => self.unread = 0,
@@ -267,4 +280,69 @@ where
     let code = farewell.as_ref().map(|farewell| farewell.code);
     socket::finish(socket, farewell).await;
     (code, answers)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use switchback_core::wire::Transport;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::sync::Notify;
+    use tokio_tungstenite::tungstenite::Bytes;
+
+    use super::*;
+    use crate::chat::feed::Start;
+    use crate::chat::feed::tests::{entry, registered};
+
+    const ROOM: usize = 4096;
+    /// `{}` as a client says it, masked with zeros.
+    const COMMAND: &[u8] = b"\x81\x82\0\0\0\0{}";
+
+    async fn told(far: &mut DuplexStream) -> String {
+        let mut said = vec![0; ROOM];
+        let read = far.read(&mut said).await.unwrap();
+        String::from_utf8_lossy(&said[..read]).into_owned()
+    }
+
+    /// What a connection is told in one go after a command whose event is made visible by a task that the
+    /// command wakes, or never.
+    async fn told_after_a_command(is_visible: bool) -> String {
+        let (_dir, hub, registration) = registered(Transport::Websocket).await;
+        let session = Arc::clone(registration.session());
+        let (mut feed, _) = Feed::open(registration, &Start::default()).await.unwrap();
+        let (near, mut far) = duplex(ROOM);
+        let seq = hub.ring().head() + 1;
+        let happens = Arc::new(Notify::new());
+        let happening = Arc::clone(&happens);
+        tokio::spawn(async move {
+            happening.notified().await;
+            if is_visible {
+                hub.ring().push([entry(seq)]);
+                session.wake();
+            }
+        });
+        tokio::spawn(async move {
+            let run = |_: Utf8Bytes| {
+                happens.notify_one();
+                std::future::ready(Ok(Ack { id: None, seq: Some(seq), message: None }))
+            };
+            let mut socket = Socket::new(near, Bytes::new(), ROOM).await;
+            converse(&mut socket, &mut feed, run).await
+        });
+        while !told(&mut far).await.contains("ready") {}
+        far.write_all(COMMAND).await.unwrap();
+        told(&mut far).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_goes_out_together_with_the_event_that_it_acknowledges() {
+        let said = told_after_a_command(true).await;
+        assert!(said.contains("\"ack\"") && said.contains("\"presence\""), "{said}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_whose_event_does_not_come_goes_out_without_it() {
+        let said = told_after_a_command(false).await;
+        assert!(said.contains("\"ack\"") && !said.contains("\"presence\""), "{said}");
+    }
 }
