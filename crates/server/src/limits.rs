@@ -76,11 +76,11 @@ pub const CATCH_UP_EVENTS: u64 = 50_000;
 pub const JSON_KEPT_BYTES: usize = 64 * 1024;
 /// Events made visible at once that are written to idle connections there and then; with more of them
 /// there is enough to do for the connections' own tasks, which share the work and write many in one go.
-pub const DIRECT_EVENTS: usize = 8;
+pub const DIRECT_EVENTS: usize = 16;
 /// Connections written to in this way for one commit; the others' tasks are woken, on all processors.
 pub const DIRECT_CONNECTIONS: usize = 2_048;
 /// Connections written to before others get their turn.
-pub const DIRECT_STRETCH: usize = 64;
+pub const DIRECT_STRETCH: usize = 512;
 /// Frames handed to a socket in one go.
 pub const FLUSH_FRAMES: usize = 256;
 /// Bytes handed to a socket in one go; the one frame that crosses the line still goes.
@@ -202,7 +202,7 @@ pub const SEARCH_WAIT: Duration = Duration::from_millis(500);
 /// Of an index that is further behind, in events, a search takes what is there.
 pub const SEARCH_WAIT_EVENTS: u64 = 2_000;
 /// What comes within this time is taken into the search index together.
-pub const INDEX_GATHER: Duration = Duration::from_millis(250);
+pub const INDEX_GATHER: Duration = Duration::from_secs(2);
 /// The log is looked at for the search index this often even when no doorbell rings.
 pub const INDEX_POLL: Duration = Duration::from_secs(5);
 /// After a page that was not the last, indexing rests so many times as long as the page took.

@@ -11,9 +11,11 @@ pub const GROUP_MAX: usize = 512;
 /// to share the price of the commit.
 pub const POSTGRES_GROUP_MAX: usize = 128;
 /// Operations that a group waits for, where several people write often (`writer::gather`).
-pub const GATHER_OPERATIONS: usize = 8;
+pub const GATHER_OPERATIONS: usize = 16;
 /// How long it waits for them at most.
-pub const GATHER_LONGEST: Duration = Duration::from_millis(10);
+pub const GATHER_LONGEST: Duration = Duration::from_millis(20);
+/// Where there is more time than this from one to the next, on average, nobody is waited for.
+pub const GATHER_GAP: Duration = Duration::from_micros(6_667);
 /// Where they are expected sooner than this, they come without being waited for.
 pub const GATHER_SHORTEST: Duration = Duration::from_millis(2);
 /// A longer pause between two operations counts as one of this length.

@@ -42,13 +42,21 @@ pub(crate) struct Rest {
 
 /// Which of the log's newest events, of at most `limits::DIRECT_EVENTS`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Selection(u8);
+pub(super) struct Selection(u16);
 
-const _: () = assert!(limits::DIRECT_EVENTS <= u8::BITS as usize, "a bit for each");
+const _: () = assert!(limits::DIRECT_EVENTS <= u16::BITS as usize, "a bit for each");
 
 impl Selection {
     pub(super) const fn only(number: usize) -> Self {
         Self(1 << number)
+    }
+
+    /// The first so many, of `limits::DIRECT_EVENTS` at most.
+    pub(super) fn first(count: usize) -> Self {
+        (0..count).fold(Self(0), |mut selection, number| {
+            selection.add(number);
+            selection
+        })
     }
 
     pub(super) const fn add(&mut self, number: usize) {

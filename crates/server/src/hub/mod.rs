@@ -20,6 +20,7 @@ mod session;
 mod state;
 mod tail;
 mod viewer;
+mod whom;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +37,6 @@ use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 pub(crate) use known::Known;
-use lane::Selection;
 pub(crate) use lane::{Lent, Rest};
 pub(crate) use recognized::Recognized;
 use session::going_away;
@@ -44,6 +44,7 @@ pub(crate) use session::{Goodbye, Session};
 use state::{Person, State, standing};
 pub(crate) use tail::{Neighbours, Rung, Tail};
 pub(crate) use viewer::Viewer;
+use whom::Whom;
 
 use crate::limits;
 use crate::log::{Entry, Frame, Ring};
@@ -430,33 +431,19 @@ impl Hub {
     /// Makes new events visible, then wakes whom they concern; returns those to [`Hub::deliver`] to.
     fn publish(&self, entries: &[Arc<Entry>]) -> Direct {
         self.ring.push(entries.iter().cloned());
-        self.visible.send_replace(self.ring.head());
+        let head = self.ring.head();
+        self.visible.send_replace(head);
+        let mut state = self.state();
+        let memberships = self.memberships.load(Ordering::Acquire);
+        let is_as_indexed =
+            entries.iter().all(|entry| entry.is_for_members() && entry.seq > state.newest_joined);
+        let listening: Vec<_> = entries.iter().map(|entry| state.listening(entry.audience)).collect();
+        drop(state);
         // Who reads for themselves gets a text as it is after the last of these events.
         let is_direct =
             entries.len() <= limits::DIRECT_EVENTS && entries.iter().all(|entry| entry.rewrites.is_none());
         let most = if is_direct { limits::DIRECT_CONNECTIONS } else { 0 };
-        let head = self.ring.head();
-        let state = self.state();
-        let mut direct = Direct {
-            connections: Vec::new(),
-            memberships: self.memberships.load(Ordering::Acquire),
-            is_as_indexed: entries
-                .iter()
-                .all(|entry| entry.is_for_members() && entry.seq > state.newest_joined),
-        };
-        for (number, entry) in entries.iter().enumerate() {
-            state.each(entry.audience, |session| {
-                let place = session.place(head, direct.connections.len());
-                match direct.connections.get_mut(place) {
-                    Some((_, theirs)) => theirs.add(number),
-                    None if place < most => {
-                        direct.connections.push((Arc::clone(session), Selection::only(number)));
-                    }
-                    None => session.wake(),
-                }
-            });
-        }
-        drop(state);
+        let direct = Direct { whom: Whom::of(listening, head, most), memberships, is_as_indexed };
         for user in entries.iter().filter_map(|entry| entry.deactivated) {
             self.deactivated(user);
         }
@@ -465,16 +452,17 @@ impl Hub {
 
     /// Writes to these connections what is new, or wakes those that are not idle. No lock of the hub is held.
     async fn deliver(&self, entries: &[Arc<Entry>], direct: &Direct) {
-        for stretch in direct.connections.chunks(limits::DIRECT_STRETCH) {
-            for (session, theirs) in stretch {
-                let is_as_indexed =
-                    direct.is_as_indexed && self.memberships.load(Ordering::Acquire) == direct.memberships;
-                if !session.deliver(entries, *theirs, is_as_indexed) {
-                    session.wake();
-                }
-            }
-            if stretch.len() == limits::DIRECT_STRETCH {
+        let mut written = 0;
+        for (session, theirs) in direct.whom.each() {
+            if written == limits::DIRECT_STRETCH {
                 tokio::task::yield_now().await;
+                written = 0;
+            }
+            written += 1;
+            let is_as_indexed =
+                direct.is_as_indexed && self.memberships.load(Ordering::Acquire) == direct.memberships;
+            if !session.deliver(entries, theirs, is_as_indexed) {
+                session.wake();
             }
         }
     }
@@ -501,7 +489,7 @@ impl Hub {
 
 /// Connections that new events are written to directly, with those that concern them.
 struct Direct {
-    connections: Vec<(Arc<Session>, Selection)>,
+    whom: Whom,
     /// [`Hub::memberships`] when they were found.
     memberships: u64,
     /// For as long as nobody's memberships are read anew, who was found by their rooms may see what they

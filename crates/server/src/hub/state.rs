@@ -21,7 +21,7 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) people: IdMap<UserId, Person>,
-    rooms: IdMap<RoomId, IdSet<UserId>>,
+    rooms: IdMap<RoomId, Room>,
     recognitions: Recognitions,
     /// Who has closed the last connection of a device, until it is forgotten.
     leaving: IdSet<UserId>,
@@ -43,6 +43,18 @@ pub(super) struct Person {
     pub(super) sessions: Vec<Arc<Session>>,
     pub(super) devices: Devices,
 }
+
+/// Who of a room is here.
+#[derive(Debug, Default)]
+struct Room {
+    members: IdSet<UserId>,
+    /// Their connections, as long as none has come or gone: found through its members, each of thousands is
+    /// four places in memory away.
+    connections: Option<Connections>,
+}
+
+/// Connections that an event is for, each once.
+pub(super) type Connections = Arc<[Arc<Session>]>;
 
 impl State {
     /// A place for a connection that comes.
@@ -69,6 +81,8 @@ impl State {
         person.sessions.push(Arc::clone(&session));
         person.devices.connected(credential);
         let level = person.devices.standing();
+        let rooms = person.viewer.rooms();
+        self.changed(rooms);
         self.roster.set_own(user, level);
         self.connections += 1;
         // A batch has an end of its own.
@@ -86,6 +100,8 @@ impl State {
             self.leaving.insert(user);
             self.roster.set_own(user, person.devices.standing());
             self.connections = self.connections.saturating_sub(1);
+            let rooms = person.viewer.rooms();
+            self.changed(rooms);
         }
         self.wheel.remove(session);
     }
@@ -151,7 +167,25 @@ impl State {
     }
 
     /// Every connection of those whom an event is for.
-    pub(super) fn each(&self, audience: Audience, mut visit: impl FnMut(&Arc<Session>)) {
+    pub(super) fn listening(&mut self, audience: Audience) -> Connections {
+        let Audience::Room(room) = audience else {
+            let mut all = Vec::new();
+            self.each(audience, |session| all.push(Arc::clone(session)));
+            return all.into();
+        };
+        let known = self.rooms.get(&room).and_then(|room| room.connections.as_ref());
+        if let Some(connections) = known {
+            return Arc::clone(connections);
+        }
+        let found: Connections =
+            self.members(room).flat_map(|person| &person.sessions).map(Arc::clone).collect();
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.connections = Some(Arc::clone(&found));
+        }
+        found
+    }
+
+    fn each(&self, audience: Audience, mut visit: impl FnMut(&Arc<Session>)) {
         let mut person = |person: &Person| person.sessions.iter().for_each(&mut visit);
         match audience {
             Audience::Everyone => self.people.values().for_each(person),
@@ -165,8 +199,17 @@ impl State {
     }
 
     fn members(&self, room: RoomId) -> impl Iterator<Item = &Person> {
-        let members = self.rooms.get(&room).into_iter().flatten();
+        let members = self.rooms.get(&room).into_iter().flat_map(|room| &room.members);
         members.filter_map(|user| self.people.get(user))
+    }
+
+    /// A connection of somebody in these rooms has come or gone.
+    fn changed(&mut self, rooms: impl IntoIterator<Item = RoomId>) {
+        for room in rooms {
+            if let Some(room) = self.rooms.get_mut(&room) {
+                room.connections = None;
+            }
+        }
     }
 
     pub(super) fn index(&mut self, user: UserId, change: MembershipChange) {
@@ -175,7 +218,9 @@ impl State {
             return;
         }
         for room in change.added {
-            self.rooms.entry(room).or_default().insert(user);
+            let room = self.rooms.entry(room).or_default();
+            room.members.insert(user);
+            room.connections = None;
         }
         for room in change.removed {
             self.unindex(user, room);
@@ -183,9 +228,10 @@ impl State {
     }
 
     fn unindex(&mut self, user: UserId, room: RoomId) {
-        if let Some(members) = self.rooms.get_mut(&room) {
-            members.remove(&user);
-            if members.is_empty() {
+        if let Some(here) = self.rooms.get_mut(&room) {
+            here.members.remove(&user);
+            here.connections = None;
+            if here.members.is_empty() {
                 self.rooms.remove(&room);
             }
         }

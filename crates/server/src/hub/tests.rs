@@ -1,16 +1,18 @@
 //! New events on their direct way to an idle connection.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use switchback_core::wire::{Role, RoomKind, Transport};
 use switchback_core::{Nonce, RoomId, Seq, Topic, UserId};
-use switchback_storage::{Credential, Membership, NewMessage, NewRoom, NewUser, OpenMode, Store};
+use switchback_storage::{Audience, Credential, Membership, NewMessage, NewRoom, NewUser, OpenMode, Store};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
-use super::{Hub, Registration};
+use super::{Hub, Registration, Whom};
 use crate::log::Entry;
 
 /// Ada, whose connection is idle and who is in two rooms.
@@ -146,4 +148,41 @@ async fn who_was_woken_and_has_not_looked_is_not_written_to() {
     let lent = idle.registration.session().take_back().unwrap();
     assert!(lent.cursor < first[0].seq, "it reads both for itself, in order");
     assert!(idle.heard().await.is_empty());
+}
+
+#[tokio::test]
+async fn who_listens_to_a_room_is_known_anew_when_somebody_comes_or_goes() {
+    let idle = Idle::new().await;
+    let [general, second] = idle.rooms;
+    let credential = idle.registration.session().credential;
+    let listening = |room| idle.hub.state().listening(Audience::Room(room));
+    let first = listening(general);
+    assert!(Arc::ptr_eq(&first, &listening(general)), "kept while nobody does");
+    let again = idle.hub.connect(idle.ada, credential, Transport::Websocket, None).await.unwrap();
+    assert_eq!((first.len(), listening(general).len(), listening(second).len()), (1, 2, 2));
+    drop(again);
+    assert_eq!((listening(general).len(), listening(second).len()), (1, 1));
+    idle.sees(&[(second, 1)]);
+    assert_eq!((listening(general).len(), listening(second).len()), (0, 1));
+    idle.sees(&[(general, 1), (second, 1)]);
+    assert_eq!(listening(general).len(), 1);
+}
+
+#[tokio::test]
+async fn more_connections_than_are_written_to_directly_are_woken() {
+    let idle = Idle::new().await;
+    let [general, second] = idle.rooms;
+    let credential = idle.registration.session().credential;
+    let again = idle.hub.connect(idle.ada, credential, Transport::Websocket, None).await.unwrap();
+    for (rooms, head) in [(vec![general], 1), (vec![general, second], 2)] {
+        let sessions = [&idle.registration, &again].map(|registration| Arc::clone(registration.session()));
+        let listening = rooms.iter().map(|room| idle.hub.state().listening(Audience::Room(*room))).collect();
+        let whom = Whom::of(listening, head, 1);
+        let direct: Vec<_> = whom.each().map(|(session, _)| session.id).collect();
+        assert_eq!(direct.len(), 1, "{rooms:?}");
+        for session in sessions {
+            let has_rung = poll_fn(|cx| Poll::Ready(session.poll_woken(cx).is_ready())).await;
+            assert_ne!(has_rung, direct.contains(&session.id), "one way or the other: {rooms:?}");
+        }
+    }
 }

@@ -90,8 +90,7 @@ impl Gathering {
         let operations = self.writers();
         let expected =
             self.gap.saturating_mul(u32::try_from(operations.saturating_sub(1)).unwrap_or(u32::MAX));
-        // One and a half, on average.
-        let comes_in_time = self.gap * 3 <= limits::GATHER_LONGEST * 2 && expected >= limits::GATHER_SHORTEST;
+        let comes_in_time = self.gap <= limits::GATHER_GAP && expected >= limits::GATHER_SHORTEST;
         let longest = expected.min(limits::GATHER_LONGEST);
         comes_in_time.then_some(Wait { operations, longest })
     }
@@ -134,7 +133,7 @@ mod tests {
         let wait = after(50, ms(1), 4).wait();
         assert_eq!(wait.map(|wait| wait.operations), Some(limits::GATHER_OPERATIONS));
         let longest = wait.map(|wait| wait.longest).unwrap_or_default();
-        assert!(longest >= ms(7) && longest < ms(8), "seven more, one every ms: {longest:?}");
+        assert!(longest >= ms(15) && longest < ms(16), "fifteen more, one every ms: {longest:?}");
     }
 
     #[test]
@@ -147,7 +146,7 @@ mod tests {
         assert_eq!(Gathering::new().wait(), None, "nobody has written");
         assert_eq!(after(1, ms(2), 500).wait(), None, "one alone");
         assert_eq!(after(50, ms(8), 20).wait(), None, "too rare");
-        assert_eq!(after(50, Duration::from_micros(100), 20).wait(), None, "often enough to meet anyhow");
+        assert_eq!(after(50, Duration::from_micros(80), 30).wait(), None, "often enough to meet anyhow");
     }
 
     #[test]
