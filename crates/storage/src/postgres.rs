@@ -230,6 +230,11 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "init", include_str!("../../../migrations/postgres/0001_init.sql")),
         migration(2, "search", include_str!("../../../migrations/postgres/0002_search.sql")),
+        migration(
+            3,
+            "events by position",
+            include_str!("../../../migrations/postgres/0003_events_by_position.sql"),
+        ),
     ])
 }
 

@@ -155,6 +155,11 @@ fn migrator() -> Migrator {
         migration(1, "init", include_str!("../../../migrations/sqlite/0001_init.sql")),
         migration(2, "private names", include_str!("../../../migrations/sqlite/0002_private_names.sql")),
         migration(3, "nonces in order", include_str!("../../../migrations/sqlite/0003_nonces_in_order.sql")),
+        migration(
+            4,
+            "events by position",
+            include_str!("../../../migrations/sqlite/0004_events_by_position.sql"),
+        ),
     ])
 }
 

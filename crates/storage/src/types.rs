@@ -246,15 +246,17 @@ pub enum HistoryRange {
 pub struct HistoryPage {
     /// The page.
     pub history: History,
-    /// Events that the room had had then.
-    pub n: u64,
+    /// How far the room had come then.
+    pub reached: Reached,
 }
 
-/// What happened in a room that changed no message.
+/// How far a room has come: whatever happens in it moves `n`, a post both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OnlyPosts {
-    /// There are new messages.
-    pub posted: bool,
+pub struct Reached {
+    /// Events that it has had.
+    pub n: u64,
+    /// The position of its newest message; 0 if it has none.
+    pub last_seq: Seq,
 }
 
 /// A room with who is in it, for those who must know before they write.

@@ -27,12 +27,13 @@ impl Ops {
         range: HistoryRange,
         limit: usize,
     ) -> Result<Vec<u8>, Refusal> {
-        let (caller, n) = self.reader(secret, room).await?;
+        let (caller, mut n) = self.reader(secret, room).await?;
         let pages = &self.inner.pages;
         if let Some(known) = pages.behind(room, n)
-            && let Some(since) = self.store().only_posts(room, known, n).await?
+            && let Some(now) = self.store().only_posts(room, known).await?
         {
-            pages.advance(room, known, n, since.posted);
+            pages.advance(room, known, now);
+            n = now.n;
         }
         let page = match pages.find(room, n, range, limit) {
             Some(page) => Ok(page),

@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 use switchback_core::wire::{EncodedHistory, EncodedMessage, History, Message};
 use switchback_core::{RoomId, Seq};
-use switchback_storage::{HistoryPage, HistoryRange};
+use switchback_storage::{HistoryPage, HistoryRange, Reached};
 
 use crate::limits;
 
@@ -32,8 +32,8 @@ struct Kept {
 
 #[derive(Debug)]
 struct Room {
-    /// Events that it had had when it was as it is here.
-    n: u64,
+    /// How far it had come when it was as it is here.
+    reached: Reached,
     /// In order, with gaps between them.
     runs: Vec<Run>,
     size_bytes: usize,
@@ -67,28 +67,26 @@ impl Pages {
         let mut kept = self.lock();
         kept.time += 1;
         let time = kept.time;
-        let room = kept.rooms.get_mut(&room).filter(|room| room.n == n)?;
+        let room = kept.rooms.get_mut(&room).filter(|room| room.reached.n == n)?;
         room.used = time;
         room.runs.iter().find_map(|run| run.page(range, limit))
     }
 
-    /// Of which count the room is kept, if that is an earlier one, and not so much earlier that finding
-    /// out what happened since is more work than reading.
-    pub(super) fn behind(&self, room: RoomId, n: u64) -> Option<u64> {
+    /// How far the room had come as it is kept, if that is less, and not so much less that finding out what
+    /// happened since is more work than reading.
+    pub(super) fn behind(&self, room: RoomId, n: u64) -> Option<Reached> {
         let kept = self.lock();
-        let known = kept.rooms.get(&room)?.n;
-        let behind = n.checked_sub(known)?;
+        let known = kept.rooms.get(&room)?.reached;
+        let behind = n.checked_sub(known.n)?;
         (1..=limits::PAGES_BEHIND).contains(&behind).then_some(known)
     }
 
-    /// Since the count `known`, messages may have been posted (`posted`), but none was changed.
-    pub(super) fn advance(&self, room: RoomId, known: u64, n: u64, posted: bool) {
+    /// Between the two, messages were posted, and nothing else has happened.
+    pub(super) fn advance(&self, room: RoomId, known: Reached, now: Reached) {
         let mut kept = self.lock();
-        let Some(room) = kept.rooms.get_mut(&room).filter(|room| room.n == known) else { return };
-        room.n = n;
-        let Some(newest) = room.runs.last_mut().filter(|run| posted && run.through == Seq::MAX) else {
-            return;
-        };
+        let Some(room) = kept.rooms.get_mut(&room).filter(|room| room.reached == known) else { return };
+        room.reached = now;
+        let Some(newest) = room.runs.last_mut().filter(|run| run.through == Seq::MAX) else { return };
         match newest.messages.last() {
             Some(last) => newest.through = last.seq,
             None => drop(room.runs.pop()),
@@ -111,7 +109,7 @@ impl Pages {
         };
         let kin = messages.iter().zip(&encoded).map(kin).collect();
         if let Some(run) = Run::of(range, kin, *has_before, *has_after) {
-            self.lock().keep(room, page.n, run);
+            self.lock().keep(room, page.reached, run);
         }
         Ok(EncodedHistory { messages: encoded, has_before: *has_before, has_after: *has_after })
     }
@@ -122,17 +120,17 @@ impl Pages {
 }
 
 impl Kept {
-    fn keep(&mut self, id: RoomId, n: u64, run: Run) {
+    fn keep(&mut self, id: RoomId, reached: Reached, run: Run) {
         self.time += 1;
-        let fresh = Room { n, runs: Vec::new(), size_bytes: 0, used: self.time };
+        let fresh = Room { reached, runs: Vec::new(), size_bytes: 0, used: self.time };
         let room = self.rooms.entry(id).or_insert(fresh);
-        if room.n > n {
+        if room.reached.n > reached.n {
             // Somebody has seen a later moment.
             return;
         }
-        if room.n < n {
+        if room.reached.n < reached.n {
             room.runs.clear();
-            room.n = n;
+            room.reached = reached;
         }
         room.used = self.time;
         let before = room.size_bytes;

@@ -4,10 +4,9 @@ use switchback_core::wire::{History, Message};
 use switchback_core::{MessageId, RoomId, Seq, UserId, limits};
 
 use crate::db::{Conn, Row, values};
-use crate::kind::Kind;
 use crate::read::{hydrate, rooms};
 use crate::tx::found;
-use crate::{Error, HistoryPage, HistoryRange, OnlyPosts, Store};
+use crate::{Error, HistoryPage, HistoryRange, Reached, Store};
 
 impl Store {
     /// A page of a room that this person may see, oldest first, tombstones included. `limit` is
@@ -21,29 +20,24 @@ impl Store {
     ) -> Result<HistoryPage, Error> {
         let limit = limit.clamp(1, limits::HISTORY_PAGE_MESSAGES);
         let mut conn = self.at_one_moment().await?;
-        let n = rooms::must_see(&mut conn, viewer, room).await?;
+        let reached = rooms::must_see(&mut conn, viewer, room).await?;
         let ids = page(&mut conn, room, range, limit).await?;
         let (has_before, has_after) = neighbours(&mut conn, room, range, &ids).await?;
         let ids: Vec<MessageId> = ids.into_iter().map(|(_, id)| id).collect();
         let mut messages = hydrate::messages(&mut conn, &ids).await?;
         let messages = ids.iter().filter_map(|id| messages.remove(id)).collect();
-        Ok(HistoryPage { history: History { messages, has_before, has_after }, n })
+        Ok(HistoryPage { history: History { messages, has_before, has_after }, reached })
     }
 
-    /// What happened in a room after its event `after_n`, through its event `n`, if no message was changed
-    /// by it.
-    pub async fn only_posts(&self, room: RoomId, after_n: u64, n: u64) -> Result<Option<OnlyPosts>, Error> {
-        let sql = "SELECT DISTINCT kind FROM events WHERE room_id = $1 AND n > $2 AND n <= $3";
-        let rows = self.reader().await?.all(sql, values![room, after_n, n]).await?;
-        let mut only = OnlyPosts { posted: false };
-        for row in &rows {
-            match row.get("kind")? {
-                Kind::MessagePosted => only.posted = true,
-                Kind::MemberJoined | Kind::MemberLeft => {}
-                _ => return Ok(None),
-            }
-        }
-        Ok(Some(only))
+    /// How far a room has come since it had come so far, if messages were posted in it and nothing else has
+    /// happened. Every event of a room counts, so there are as many new messages then as events.
+    pub async fn only_posts(&self, room: RoomId, since: Reached) -> Result<Option<Reached>, Error> {
+        let sql = "SELECT n, last_seq, (SELECT count(*) FROM messages WHERE room_id = $1 AND seq > $2) AS posts \
+                   FROM rooms WHERE id = $1";
+        let row = self.reader().await?.maybe(sql, values![room, since.last_seq]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (now, posts): (_, u64) = (rooms::reached(&row)?, row.get("posts")?);
+        Ok((since.n + posts == now.n).then_some(now))
     }
 
     /// One message of a room that this person may see.

@@ -10,7 +10,7 @@ use crate::read::hydrate;
 use crate::read::unread::{mentions_sql, no_end, unread_sql};
 use crate::turn;
 use crate::tx::found;
-use crate::{Credential, Error, Membership, RoomMembers, Store};
+use crate::{Credential, Error, Membership, Reached, RoomMembers, Store};
 
 /// The columns of [`room`], from `rooms r`.
 macro_rules! room_columns {
@@ -148,10 +148,15 @@ pub(crate) async fn view(conn: &mut Conn, viewer: UserId, room: RoomId) -> Resul
 }
 
 /// Refuses as not found what `viewer` may not know of.
-pub(crate) async fn must_see(conn: &mut Conn, viewer: UserId, room: RoomId) -> Result<u64, Error> {
-    let sql = "SELECT r.n FROM rooms r WHERE r.id = $2 AND (r.kind = 'public' OR EXISTS \
+pub(crate) async fn must_see(conn: &mut Conn, viewer: UserId, room: RoomId) -> Result<Reached, Error> {
+    let sql = "SELECT r.n, r.last_seq FROM rooms r WHERE r.id = $2 AND (r.kind = 'public' OR EXISTS \
                (SELECT 1 FROM memberships m WHERE m.room_id = r.id AND m.user_id = $1))";
-    found(conn.maybe(sql, values![viewer, room]).await?, "room")?.get("n")
+    reached(&found(conn.maybe(sql, values![viewer, room]).await?, "room")?)
+}
+
+/// A row with a room's `n` and `last_seq`.
+pub(crate) fn reached(row: &Row) -> Result<Reached, Error> {
+    Ok(Reached { n: row.get("n")?, last_seq: row.get("last_seq")? })
 }
 
 /// The rooms `user` is in.

@@ -52,11 +52,13 @@ async fn vacuum_into(
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
-            done = &mut vacuum => return done.map(drop).map_err(writing),
+            // Who waits is told at once what is done, however soon it is.
+            biased;
             _ = look.tick() => {
                 let done = std::fs::metadata(incoming.path()).map_or(0, |file| file.len()).min(total);
                 on_progress(Progress { stage: Stage::Writing, table: "", done, total });
             }
+            done = &mut vacuum => return done.map(drop).map_err(writing),
         }
     }
 }

@@ -313,3 +313,26 @@ async fn history_is_for_members_and_of_public_rooms_for_everybody() {
         0
     );
 }
+
+#[tokio::test]
+async fn posts_alone_are_told_from_whatever_changes_a_page() {
+    let team = Team::new().await;
+    let ada = team.owner("ada").await;
+    let general = team.general(ada).await;
+    let reached = async || team.store.history(ada, general, HistoryRange::Latest, 1).await.unwrap().reached;
+    let empty = reached().await;
+    assert_eq!(team.store.only_posts(general, empty).await.unwrap(), Some(empty));
+    let first = team.say(ada, general, "first").await;
+    team.say(ada, general, "second").await;
+    let both = reached().await;
+    assert_eq!(both.n, empty.n + 2);
+    assert_eq!(team.store.only_posts(general, empty).await.unwrap(), Some(both));
+    team.store.react(reaction(ada, first.id, "\u{1f44d}", true)).await.unwrap();
+    assert_eq!(team.store.only_posts(general, both).await.unwrap(), None);
+    let reacted = reached().await;
+    team.say(ada, general, "third").await;
+    assert_eq!(team.store.only_posts(general, both).await.unwrap(), None, "a post does not hide it");
+    assert!(team.store.only_posts(general, reacted).await.unwrap().is_some());
+    team.store.delete_message(ada, first.id, false).await.unwrap();
+    assert_eq!(team.store.only_posts(general, reacted).await.unwrap(), None);
+}

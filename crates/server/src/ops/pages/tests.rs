@@ -72,20 +72,22 @@ proptest! {
         asked in prop::collection::vec((range(), 1_usize..12, prop::bool::weighted(0.1)), 1..80),
     ) {
         let (pages, mut n) = (Pages::default(), 1);
+        let reached = |all: &[Seq], n| Reached { n, last_seq: all.last().copied().unwrap_or_default() };
         for (range, limit, post) in asked {
             if post {
+                let before = reached(&all, n);
                 all.push(all.last().map_or(1, |last| last + 2));
-                pages.advance(room(ROOM), n, n + 1, true);
+                pages.advance(room(ROOM), before, reached(&all, n + 1));
                 n += 1;
             }
-            let history = read(&all, range, limit);
-            let expected = bytes(&Pages::default().keep(room(ROOM), range, &HistoryPage { history: history.clone(), n }).unwrap());
+            let page = HistoryPage { history: read(&all, range, limit), reached: reached(&all, n) };
+            let expected = bytes(&Pages::default().keep(room(ROOM), range, &page).unwrap());
             if let Some(found) = pages.find(room(ROOM), n, range, limit) {
                 prop_assert_eq!(bytes(&found), expected);
             } else {
-                pages.keep(room(ROOM), range, &HistoryPage { history: history.clone(), n }).unwrap();
+                pages.keep(room(ROOM), range, &page).unwrap();
                 let again = pages.find(room(ROOM), n, range, limit);
-                let is_kept = !history.messages.is_empty() && !matches!(range, HistoryRange::Around(_));
+                let is_kept = !page.history.messages.is_empty() && !matches!(range, HistoryRange::Around(_));
                 prop_assert_eq!(again.map(|page| bytes(&page)), is_kept.then_some(expected));
             }
         }
@@ -95,7 +97,11 @@ proptest! {
 fn keep(pages: &Pages, of: RoomId, n: u64, seqs: &[Seq], body: &str) {
     let messages = seqs.iter().map(|seq| message(*seq, body)).collect();
     let history = History { messages, has_before: false, has_after: false };
-    pages.keep(of, HistoryRange::Latest, &HistoryPage { history, n }).unwrap();
+    pages.keep(of, HistoryRange::Latest, &HistoryPage { history, reached: reached(n) }).unwrap();
+}
+
+const fn reached(n: u64) -> Reached {
+    Reached { n, last_seq: 2 }
 }
 
 #[test]
@@ -111,13 +117,15 @@ fn a_page_of_another_count_is_not_found_and_an_earlier_one_is_not_kept() {
     assert_eq!(find(5), None);
     assert!(find(6).is_some_and(|page| page.contains("six")));
     assert_eq!(pages.behind(of, 6), None);
-    assert_eq!(pages.behind(of, 7), Some(6));
+    assert_eq!(pages.behind(of, 7), Some(reached(6)));
     assert_eq!(pages.behind(of, 7 + limits::PAGES_BEHIND), None);
     // Somebody else has brought it further meanwhile.
-    pages.advance(of, 5, 9, false);
+    pages.advance(of, reached(5), reached(9));
     assert!(find(6).is_some());
-    pages.advance(of, 6, 9, false);
-    assert!(find(9).is_some());
+    pages.advance(of, reached(6), reached(9));
+    assert_eq!(find(9), None, "the end is not known any more");
+    let before = |n| pages.find(of, n, HistoryRange::Before(2), 1);
+    assert!(before(9).is_some() && before(6).is_none(), "what lies before it is");
 }
 
 #[test]
