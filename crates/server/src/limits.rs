@@ -79,7 +79,8 @@ pub const JSON_KEPT_BYTES: usize = 64 * 1024;
 pub const DIRECT_EVENTS: usize = 16;
 /// Connections written to in this way for one commit; the others' tasks are woken, on all processors.
 pub const DIRECT_CONNECTIONS: usize = 2_048;
-/// Connections written to before others get their turn.
+/// Connections written to before others get their turn. That costs something: another thread may be woken by it
+/// and take over the rest, and every socket moves to the other processor.
 pub const DIRECT_STRETCH: usize = 512;
 /// Frames handed to a socket in one go.
 pub const FLUSH_FRAMES: usize = 256;
