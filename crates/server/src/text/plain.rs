@@ -87,6 +87,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_character_that_stands_for_itself_does() {
+        const AT_ONCE: usize = 1_000;
+        let all: Vec<char> = ('\0'..=char::MAX).filter(|&c| stands_for_itself(c)).collect();
+        for some in all.chunks(AT_ONCE) {
+            let body = format!("a{}b", String::from_iter(some));
+            assert_eq!(sentence(&body), the_long_way(&body), "{some:?}");
+        }
+    }
+
     /// Mostly what stands for itself, so that much goes the short way.
     fn text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
