@@ -294,11 +294,11 @@ async fn begin(hub: &Hub, after: Option<&str>) -> Result<(Seq, Option<ResetReaso
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 pub(super) mod tests {
-    use switchback_core::wire::Role;
-    use switchback_storage::{Audience, Credential, NewUser, OpenMode, Store};
+    use switchback_storage::Audience;
     use tempfile::TempDir;
 
     use super::*;
+    use crate::hub::tests::workspace;
 
     pub(in crate::chat) fn entry(seq: Seq) -> Arc<Entry> {
         let frame = Frame::server(&ServerFrame::Presence { full: false, changes: Vec::new() });
@@ -318,15 +318,10 @@ pub(super) mod tests {
 
     /// A hub with a ring of 8 events, and Ada who has come to it.
     pub(in crate::chat) async fn registered(transport: Transport) -> (TempDir, Arc<Hub>, Registration) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
-        let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
-        let new = NewUser { handle, name, role: Role::Owner, password_hash: String::new() };
-        let ada = store.create_user(new).await.unwrap().id;
-        let token = store.create_token(ada, [7; 32], "test".to_owned()).await.unwrap().id;
+        let (dir, store, ada, credential) = workspace().await;
         let head = store.head().await.unwrap();
         let hub = Arc::new(Hub::new(store, head, 8));
-        let registration = hub.connect(ada, Credential::Token(token), transport, None).await.unwrap();
+        let registration = hub.connect(ada, credential, transport, None).await.unwrap();
         (dir, hub, registration)
     }
 

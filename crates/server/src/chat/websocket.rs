@@ -330,8 +330,12 @@ mod tests {
             converse(&mut socket, &mut feed, run).await
         });
         while !told(&mut far).await.contains("ready") {}
-        far.write_all(COMMAND).await.unwrap();
-        told(&mut far).await
+        // As a task among the others: it has its turn before a second write, if there is one.
+        let peer = async move {
+            far.write_all(COMMAND).await.unwrap();
+            told(&mut far).await
+        };
+        tokio::spawn(peer).await.unwrap()
     }
 
     #[tokio::test]

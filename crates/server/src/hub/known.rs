@@ -34,15 +34,14 @@ impl Known {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
 mod tests {
-    use switchback_core::wire::{ByeReason, Role, RoomKind, Transport};
+    use switchback_core::wire::{ByeReason, RoomKind, Transport};
     use switchback_core::{SessionId, Topic, UserId};
-    use switchback_storage::{Admission, Credential, NewRoom, NewUser, OpenMode, Store};
+    use switchback_storage::{Admission, Credential, NewRoom, Store};
     use tempfile::TempDir;
 
+    use super::super::tests::{SECRET, workspace};
     use super::super::{Hub, NotConnected, Registration};
     use super::*;
-
-    const SECRET: [u8; 32] = [7; 32];
 
     struct Coming {
         hub: Arc<Hub>,
@@ -56,17 +55,11 @@ mod tests {
     impl Coming {
         /// Ada, who has been read and has not registered.
         async fn new() -> Self {
-            let dir = TempDir::new().unwrap();
-            let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
-            let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
-            let new = NewUser { handle, name, role: Role::Owner, password_hash: String::new() };
-            let user = store.create_user(new).await.unwrap().id;
-            store.create_token(user, SECRET, "test".to_owned()).await.unwrap();
+            let (dir, store, user, credential) = workspace().await;
             let hub = Arc::new(Hub::open(store.clone(), 8).await.unwrap());
             let stirred = hub.stirred();
             let Admission { identity, as_of, memberships } = store.admit(SECRET).await.unwrap().unwrap();
-            assert_eq!((identity.user.id, memberships.len()), (user, 1));
-            let credential = identity.credential;
+            assert_eq!((identity.user.id, identity.credential, memberships.len()), (user, credential, 1));
             let recognized = Arc::new(Recognized { secret: SECRET, identity });
             let known = Known { stirred, recognized, as_of, memberships };
             Self { hub, store, user, credential, known, _dir: dir }

@@ -543,4 +543,4 @@ fn now() -> Duration {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
-mod tests;
+pub(crate) mod tests;

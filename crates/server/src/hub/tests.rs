@@ -3,10 +3,13 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use switchback_core::wire::{Role, RoomKind, Transport};
 use switchback_core::{Nonce, RoomId, Seq, Topic, UserId};
-use switchback_storage::{Audience, Credential, Membership, NewMessage, NewRoom, NewUser, OpenMode, Store};
+use switchback_storage::{
+    Audience, Credential, Membership, NewMessage, NewRoom, NewUser, OpenMode, SecretHash, Store,
+};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +17,23 @@ use uuid::Uuid;
 
 use super::{Hub, Registration, Whom};
 use crate::log::Entry;
+
+/// Of Ada's token.
+pub(crate) const SECRET: SecretHash = [7; 32];
+
+/// A workspace of Ada's, and her token.
+pub(crate) async fn workspace() -> (TempDir, Store, UserId, Credential) {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+    let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
+    let new = NewUser { handle, name, role: Role::Owner, password_hash: String::new() };
+    let ada = store.create_user(new).await.unwrap().id;
+    let token = store.create_token(ada, SECRET, "test".to_owned()).await.unwrap().id;
+    (dir, store, ada, Credential::Token(token))
+}
+
+/// A connection that has gone is closed within this time.
+const CLOSED: Duration = Duration::from_secs(10);
 
 /// Ada, whose connection is idle and who is in two rooms.
 struct Idle {
@@ -28,18 +48,12 @@ struct Idle {
 
 impl Idle {
     async fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
-        let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
-        let new = NewUser { handle, name, role: Role::Owner, password_hash: String::new() };
-        let ada = store.create_user(new).await.unwrap().id;
-        let token = store.create_token(ada, [7; 32], "test".to_owned()).await.unwrap().id;
+        let (dir, store, ada, credential) = workspace().await;
         let (name, topic) = ("second".parse().unwrap(), Topic::new("").unwrap());
         let new = NewRoom { creator: ada, kind: RoomKind::Public, name, topic };
         let second = store.create_room(new).await.unwrap().1.room.id;
         let hub = Arc::new(Hub::open(store.clone(), 64).await.unwrap());
-        let registration =
-            hub.connect(ada, Credential::Token(token), Transport::Websocket, None).await.unwrap();
+        let registration = hub.connect(ada, credential, Transport::Websocket, None).await.unwrap();
         let general = registration.session().viewer.rooms().into_iter().find(|room| *room != second).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (far, near) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
@@ -82,8 +96,15 @@ impl Idle {
         let Self { registration, mut far, .. } = self;
         drop(registration);
         let mut heard = Vec::new();
-        far.read_to_end(&mut heard).await.unwrap();
+        let closed = tokio::time::timeout(CLOSED, far.read_to_end(&mut heard)).await;
+        assert!(closed.is_ok_and(|read| read.is_ok()), "somebody holds a connection that has gone");
         heard
+    }
+
+    /// What becomes of new events, from end to end.
+    async fn tells(&self, entries: &[Arc<Entry>]) {
+        let direct = self.hub.publish(entries);
+        self.hub.deliver(entries, &direct).await;
     }
 }
 
@@ -102,9 +123,7 @@ async fn events_of_several_rooms_go_out_together_in_order_and_once() {
     idle.hub.deliver(&entries, &direct).await;
     drop(direct);
     let later = idle.posts([second]).await;
-    let direct = idle.hub.publish(&later);
-    idle.hub.deliver(&later, &direct).await;
-    drop(direct);
+    idle.tells(&later).await;
     assert_eq!(idle.registration.session().take_back().unwrap().cursor, later[0].seq);
     assert_eq!(idle.heard().await, messages(entries.iter().chain(&later)));
 }
@@ -128,9 +147,7 @@ async fn who_has_joined_later_is_not_shown_what_was_before() {
     let entries = idle.posts([general, second]).await;
     // Memberships can be read before the events that lie between are in memory.
     idle.sees(&[(general, entries[1].seq + 1), (second, 1)]);
-    let direct = idle.hub.publish(&entries);
-    idle.hub.deliver(&entries, &direct).await;
-    drop(direct);
+    idle.tells(&entries).await;
     assert_eq!(idle.heard().await, messages(&entries[1..]));
 }
 
@@ -142,9 +159,7 @@ async fn who_was_woken_and_has_not_looked_is_not_written_to() {
     idle.hub.publish(&first);
     idle.registration.session().wake();
     let then = idle.posts([second]).await;
-    let direct = idle.hub.publish(&then);
-    idle.hub.deliver(&then, &direct).await;
-    drop(direct);
+    idle.tells(&then).await;
     let lent = idle.registration.session().take_back().unwrap();
     assert!(lent.cursor < first[0].seq, "it reads both for itself, in order");
     assert!(idle.heard().await.is_empty());
