@@ -60,20 +60,22 @@ pub(crate) enum Readers {
     Postgres(PgPool),
 }
 
+/// Getting a connection takes tens of kilobytes while it lasts, which is short: on the heap, so that not everything
+/// that may come to read has room for it.
 impl Readers {
     /// For several queries that must agree with each other.
     pub(crate) async fn snapshot(&self) -> Result<Conn, Error> {
         Ok(match self {
-            Self::Sqlite(pool) => Conn::Sqlite(Held::Snapshot(pool.begin().await?)),
-            Self::Postgres(pool) => Conn::Postgres(Held::Snapshot(postgres::snapshot(pool).await?)),
+            Self::Sqlite(pool) => Conn::Sqlite(Held::Snapshot(Box::pin(pool.begin()).await?)),
+            Self::Postgres(pool) => Conn::Postgres(Held::Snapshot(Box::pin(postgres::snapshot(pool)).await?)),
         })
     }
 
     /// For one query.
     pub(crate) async fn reader(&self) -> Result<Conn, Error> {
         Ok(match self {
-            Self::Sqlite(pool) => Conn::Sqlite(Held::Reader(pool.acquire().await?)),
-            Self::Postgres(pool) => Conn::Postgres(Held::Reader(pool.acquire().await?)),
+            Self::Sqlite(pool) => Conn::Sqlite(Held::Reader(Box::pin(pool.acquire()).await?)),
+            Self::Postgres(pool) => Conn::Postgres(Held::Reader(Box::pin(pool.acquire()).await?)),
         })
     }
 

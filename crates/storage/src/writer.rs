@@ -131,11 +131,14 @@ impl Writer {
     }
 
     /// Posts a message: the operation there is most of, and the one that a group can do in bulk.
-    pub(crate) async fn post(&self, new: NewMessage) -> Result<Posted, Error> {
+    pub(crate) fn post(&self, new: NewMessage) -> impl Future<Output = Result<Posted, Error>> + Send {
         let (reply, answer) = oneshot::channel();
-        let turn = turn().await;
-        self.enqueue(Write::Post(Box::new(Bulk { asked: Arc::new(new), done: None, reply })))?;
-        outcome(turn, answer).await
+        let write = Write::Post(Box::new(Bulk { asked: Arc::new(new), done: None, reply }));
+        async move {
+            let turn = turn().await;
+            self.enqueue(write)?;
+            outcome(turn, answer).await
+        }
     }
 
     /// Marks a room as read: who reads a post does so, and so there are more of these than of posts.

@@ -22,3 +22,21 @@ pub(super) fn answer(outcome: Result<Ack, CommandError>) -> ServerFrame {
         Err(error) => ServerFrame::Error(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a call of this will be in memory.
+    fn future_bytes<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// The C library keeps blocks of up to 1,032 bytes at hand for each thread. For a larger one it goes
+    /// looking, and tens of kilobytes for each post push everything else out of the processor's caches.
+    #[test]
+    fn what_a_command_takes_while_it_runs_is_small() {
+        let bytes = future_bytes(run);
+        assert!(bytes <= 1_000, "{bytes} bytes");
+    }
+}

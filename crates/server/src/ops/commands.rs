@@ -43,7 +43,7 @@ impl Ops {
         let user = caller.user.id;
         if !self.inner.bus.is_member(user, room) {
             // Somebody without a live connection, or not in the room: the store knows.
-            let view = self.store().room(user, room).await?;
+            let view = Box::pin(self.store().room(user, room)).await?;
             if !view.joined {
                 return Err(switchback_storage::Error::NotFound("room").into());
             }

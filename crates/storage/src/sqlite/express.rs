@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Result, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, PrepFlags, Result, Statement, params};
 use switchback_core::wire::{Event, EventBody, Message, Quote, Timestamp};
 use switchback_core::{MessageId, RoomId, Seq, UserId, limits};
 use tokio::sync::oneshot;
@@ -119,32 +119,45 @@ impl Setter {
     }
 }
 
-/// Until nobody can ask any more.
+/// Until nobody can ask any more. The connection is opened with the first group, and anew after trouble.
 fn serve(path: &Path, asked: &Receiver<Ask>) {
-    let mut kept = None;
-    while let Ok(ask) = asked.recv() {
-        match ask {
-            Ask::End => break,
-            Ask::Write { group, reply } => {
-                let done = connection(&mut kept, path).and_then(|conn| write(conn, &group));
-                if done.as_ref().is_err_and(|error| !leaves_it_sound(error)) {
-                    kept = None;
+    let mut next = asked.recv().ok();
+    while let Some(ask) = next {
+        next = match open(path) {
+            Ok(conn) => serve_on(&conn, ask, asked),
+            Err(error) => {
+                if let Ask::Write { reply, .. } = ask {
+                    // Nobody may be waiting any more, which is fine, here and below.
+                    drop(reply.send(Err(error)));
                 }
-                // Nobody may be waiting any more, which is fine.
-                drop(reply.send(done));
+                asked.recv().ok()
             }
-            #[cfg(test)]
-            Ask::Set { sql } => drop(connection(&mut kept, path).map(|conn| conn.execute_batch(&sql))),
-        }
+        };
     }
 }
 
-/// The connection, opened anew after trouble.
-fn connection<'k>(kept: &'k mut Option<Connection>, path: &Path) -> Result<&'k mut Connection> {
-    if kept.is_none() {
-        *kept = Some(open(path)?);
+/// The same, as long as this connection serves. Returns what the next one begins with.
+fn serve_on(conn: &Connection, first: Ask, asked: &Receiver<Ask>) -> Option<Ask> {
+    let (mut next, mut kept) = (Some(first), None);
+    loop {
+        match next? {
+            Ask::End => return None,
+            Ask::Write { group, reply } => {
+                let done = Statements::kept(&mut kept, conn).and_then(|statements| write(statements, &group));
+                let is_sound = match &done {
+                    Ok(_) => true,
+                    Err(error) => leaves_it_sound(error) && roll_back(conn).is_ok(),
+                };
+                drop(reply.send(done));
+                if !is_sound {
+                    return asked.recv().ok();
+                }
+            }
+            #[cfg(test)]
+            Ask::Set { sql } => drop(conn.execute_batch(&sql)),
+        }
+        next = asked.recv().ok();
     }
-    kept.as_mut().ok_or(Error::InvalidQuery)
 }
 
 fn open(path: &Path) -> Result<Connection> {
@@ -153,17 +166,14 @@ fn open(path: &Path) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, flags)?;
     // Who finds the lock taken leaves the waiting to the ordinary path.
     conn.busy_timeout(std::time::Duration::ZERO)?;
-    conn.pragma_update(None, "foreign_keys", "ON")?;
+    // Whatever is referred to here was found in the same transaction: it need not be looked for once more.
+    conn.pragma_update(None, "foreign_keys", "OFF")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     for (name, value) in writer_pragmas().into_iter().chain(pragmas()) {
         conn.pragma_update(None, name, value)?;
     }
-    conn.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(conn)
 }
-
-/// More than there are here.
-const STATEMENTS: usize = 32;
 
 /// Whether the connection can be used on after this error. After others it may be in any state.
 fn leaves_it_sound(error: &Error) -> bool {
@@ -171,14 +181,71 @@ fn leaves_it_sound(error: &Error) -> bool {
     error.sqlite_error_code().is_some_and(|code| codes.contains(&code))
 }
 
-/// One transaction.
-fn write(conn: &mut Connection, group: &Group) -> Result<Done> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let (stored, last_at): (i64, Timestamp) = tx
-        .prepare_cached("SELECT seq, at FROM log_head WHERE id = 1")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+/// Ends a transaction that has failed, unless it ended with that.
+fn roll_back(conn: &Connection) -> Result<()> {
+    if conn.is_autocommit() { Ok(()) } else { conn.execute_batch("ROLLBACK") }
+}
+
+/// What is asked of the database, compiled once for a connection.
+///
+/// None of it has a RETURNING: `SQLite` answers that from a table of its own, made for each time.
+struct Statements<'c> {
+    begin: Statement<'c>,
+    head: Statement<'c>,
+    /// How a post stands: the room's row and number, and what is quoted. No row: for the ordinary path.
+    look: Statement<'c>,
+    is_member: Statement<'c>,
+    count: Statement<'c>,
+    event: Statement<'c>,
+    message: Statement<'c>,
+    mention: Statement<'c>,
+    mark: Statement<'c>,
+    move_head: Statement<'c>,
+    commit: Statement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    fn kept<'k>(kept: &'k mut Option<Self>, conn: &'c Connection) -> Result<&'k mut Self> {
+        if kept.is_none() {
+            *kept = Some(Self::of(conn)?);
+        }
+        kept.as_mut().ok_or(Error::InvalidQuery)
+    }
+
+    fn of(conn: &'c Connection) -> Result<Self> {
+        let prepare = |sql| conn.prepare_with_flags(sql, PrepFlags::SQLITE_PREPARE_PERSISTENT);
+        Ok(Self {
+            begin: prepare("BEGIN IMMEDIATE")?,
+            head: prepare("SELECT seq, at FROM log_head WHERE id = 1")?,
+            look: prepare(
+                "SELECT r.rowid, r.n, q.id, q.author_id, substr(q.body, 1, ?5), q.deleted_seq IS NOT NULL \
+                 FROM memberships m JOIN users u ON u.id = m.user_id AND u.active \
+                 JOIN rooms r ON r.id = m.room_id AND NOT r.archived LEFT JOIN messages q ON q.id = ?4 \
+                 WHERE m.room_id = ?3 AND m.user_id = ?1 AND (?4 IS NULL OR q.room_id = m.room_id) \
+                 AND NOT EXISTS (SELECT 1 FROM messages e WHERE e.author_id = ?1 AND e.nonce = ?2)",
+            )?,
+            is_member: prepare("SELECT 1 FROM memberships WHERE room_id = ?1 AND user_id = ?2")?,
+            count: prepare("UPDATE rooms SET n = ?2, last_seq = ?3, last_at = ?4 WHERE rowid = ?1")?,
+            event: prepare(INSERT_EVENT)?,
+            message: prepare(INSERT_MESSAGE)?,
+            mention: prepare(INSERT_MENTION)?,
+            mark: prepare(
+                "UPDATE memberships SET read_seq = ?3 WHERE room_id = ?1 AND user_id = ?2 \
+                 AND read_seq < ?3 AND EXISTS (SELECT 1 FROM users u WHERE u.id = ?2 AND u.active)",
+            )?,
+            move_head: prepare("UPDATE log_head SET seq = ?1, at = ?2 WHERE id = 1")?,
+            commit: prepare("COMMIT")?,
+        })
+    }
+}
+
+/// One transaction. It is still open after an error.
+fn write(statements: &mut Statements<'_>, group: &Group) -> Result<Done> {
+    statements.begin.execute([])?;
+    let (stored, last_at): (i64, Timestamp) =
+        statements.head.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     // Times of the log are in the order of its positions, whatever the clock does.
-    let mut log = Log { tx: &tx, seq: stored, at: now().max(last_at) };
+    let mut log = Log { statements, seq: stored, at: now().max(last_at) };
     let mut done = Done::default();
     for new in &group.posts {
         let posted = log.post(new)?;
@@ -188,12 +255,12 @@ fn write(conn: &mut Connection, group: &Group) -> Result<Done> {
     for mark in &group.marks {
         done.marks.push(log.mark(mark)?);
     }
-    let (seq, at) = (log.seq, log.at);
+    let Log { statements, seq, at } = log;
     if seq > stored {
-        tx.prepare_cached("UPDATE log_head SET seq = ?1, at = ?2 WHERE id = 1")?.execute(params![seq, at])?;
-        tx.commit()?;
+        statements.move_head.execute(params![seq, at])?;
         done.head = Some(position(seq));
     }
+    statements.commit.execute([])?;
     Ok(done)
 }
 
@@ -205,31 +272,30 @@ fn logged(posted: &Posted, n: u64) -> LoggedEvent {
     LoggedEvent { event, audience: Audience::Room(room) }
 }
 
-/// How a post stands.
-enum Look {
-    /// It goes through, with what it answers.
-    Clear(Option<Quote>),
-    /// For the ordinary path.
-    Odd,
+/// A post that goes through: new, by an active member of an open room, and in answer to nothing or to a
+/// message of the same room.
+struct Clear {
+    /// The room's row, and its newest event's number.
+    room: (i64, i64),
+    reply_to: Option<Quote>,
 }
 
 /// The end of the log in a transaction that writes.
-struct Log<'t> {
-    tx: &'t Transaction<'t>,
+struct Log<'s, 'c> {
+    statements: &'s mut Statements<'c>,
     seq: i64,
     at: Timestamp,
 }
 
-impl Log<'_> {
+impl Log<'_, '_> {
     /// Posts a message that goes through; with the event's number in its room.
     fn post(&mut self, new: &NewMessage) -> Result<Option<(Posted, u64)>> {
-        let Look::Clear(reply_to) = self.look(new)? else { return Ok(None) };
+        let Some(Clear { room: (row, n), reply_to }) = self.look(new)? else { return Ok(None) };
         let mentions = self.mentions(new)?;
-        let seq = self.seq + 1;
-        let room = bytes(new.room.as_uuid());
-        let sql = "UPDATE rooms SET n = n + 1, last_seq = ?2, last_at = ?3 WHERE id = ?1 RETURNING n";
-        let n: i64 = self.tx.prepare_cached(sql)?.query_row(params![room, seq, self.at], |row| row.get(0))?;
+        let (seq, n) = (self.seq + 1, n + 1);
+        self.statements.count.execute(params![row, n, seq, self.at])?;
         let id = MessageId::from_uuid(new_id());
+        let room = bytes(new.room.as_uuid());
         let event = (Kind::MessagePosted, room, bytes(new.author.as_uuid()), bytes(id.as_uuid()));
         self.append(seq, event, Some(n), None)?;
         let message = fresh(new, id, position(seq), self.at, reply_to, mentions);
@@ -237,14 +303,8 @@ impl Log<'_> {
         Ok(Some((Posted { seq: position(seq), message, fresh: true }, position(n))))
     }
 
-    /// Whether a post goes through: new, by an active member of an open room, and in answer to nothing
-    /// or to a message of the same room, whose quote comes with it.
-    fn look(&self, new: &NewMessage) -> Result<Look> {
-        let sql = "SELECT q.id, q.author_id, substr(q.body, 1, ?5), q.deleted_seq IS NOT NULL \
-                   FROM memberships m JOIN users u ON u.id = m.user_id AND u.active \
-                   JOIN rooms r ON r.id = m.room_id AND NOT r.archived LEFT JOIN messages q ON q.id = ?4 \
-                   WHERE m.room_id = ?3 AND m.user_id = ?1 AND (?4 IS NULL OR q.room_id = m.room_id) \
-                   AND NOT EXISTS (SELECT 1 FROM messages e WHERE e.author_id = ?1 AND e.nonce = ?2)";
+    /// `None`: for the ordinary path.
+    fn look(&mut self, new: &NewMessage) -> Result<Option<Clear>> {
         let values = params![
             bytes(new.author.as_uuid()),
             bytes(new.nonce.as_uuid()),
@@ -252,22 +312,23 @@ impl Log<'_> {
             new.reply_to.map(|id| bytes(id.as_uuid())),
             i64::try_from(limits::REPLY_EXCERPT_CHARS).unwrap_or(i64::MAX),
         ];
-        let mut statement = self.tx.prepare_cached(sql)?;
-        let mut rows = statement.query(values)?;
-        let Some(row) = rows.next()? else { return Ok(Look::Odd) };
-        if row.get_ref(0)? == ValueRef::Null {
-            return Ok(Look::Clear(None));
-        }
-        Ok(Look::Clear(Some(Quote {
-            id: MessageId::from_uuid(Uuid::from_bytes(row.get(0)?)),
-            author: UserId::from_uuid(Uuid::from_bytes(row.get(1)?)),
-            excerpt: row.get(2)?,
-            deleted: row.get(3)?,
-        })))
+        let mut rows = self.statements.look.query(values)?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let room = (row.get(0)?, row.get(1)?);
+        let reply_to = match row.get_ref(2)? {
+            ValueRef::Null => None,
+            _ => Some(Quote {
+                id: MessageId::from_uuid(Uuid::from_bytes(row.get(2)?)),
+                author: UserId::from_uuid(Uuid::from_bytes(row.get(3)?)),
+                excerpt: row.get(4)?,
+                deleted: row.get(5)?,
+            }),
+        };
+        Ok(Some(Clear { room, reply_to }))
     }
 
     /// Of those whom a post mentions the members of its room, in the order in which they are read.
-    fn mentions(&self, new: &NewMessage) -> Result<Vec<UserId>> {
+    fn mentions(&mut self, new: &NewMessage) -> Result<Vec<UserId>> {
         let mut members = Vec::new();
         for user in mentionable(new) {
             if self.is_member(user, new.room)? {
@@ -279,9 +340,8 @@ impl Log<'_> {
         Ok(members)
     }
 
-    fn is_member(&self, user: UserId, room: RoomId) -> Result<bool> {
-        let sql = "SELECT 1 FROM memberships WHERE room_id = ?1 AND user_id = ?2";
-        self.tx.prepare_cached(sql)?.exists(params![bytes(room.as_uuid()), bytes(user.as_uuid())])
+    fn is_member(&mut self, user: UserId, room: RoomId) -> Result<bool> {
+        self.statements.is_member.exists(params![bytes(room.as_uuid()), bytes(user.as_uuid())])
     }
 
     fn append(
@@ -292,12 +352,12 @@ impl Log<'_> {
         detail: Option<&str>,
     ) -> Result<()> {
         let values = params![seq, self.at, kind.as_str(), room, actor, subject, n, detail];
-        self.tx.prepare_cached(INSERT_EVENT)?.execute(values)?;
+        self.statements.event.execute(values)?;
         self.seq = seq;
         Ok(())
     }
 
-    fn insert(&self, new: &NewMessage, message: &Message) -> Result<()> {
+    fn insert(&mut self, new: &NewMessage, message: &Message) -> Result<()> {
         let room = bytes(message.room.as_uuid());
         let values = params![
             self.seq,
@@ -312,13 +372,9 @@ impl Log<'_> {
             message.reply_to.as_ref().map(|quote| bytes(quote.id.as_uuid())),
             message.mentions_room,
         ];
-        self.tx.prepare_cached(INSERT_MESSAGE)?.execute(values)?;
+        self.statements.message.execute(values)?;
         for user in &message.mentions {
-            self.tx.prepare_cached(INSERT_MENTION)?.execute(params![
-                bytes(user.as_uuid()),
-                room,
-                self.seq
-            ])?;
+            self.statements.mention.execute(params![bytes(user.as_uuid()), room, self.seq])?;
         }
         Ok(())
     }
@@ -327,9 +383,7 @@ impl Log<'_> {
     fn mark(&mut self, mark: &ReadMark) -> Result<Option<Seq>> {
         let (user, room) = (bytes(mark.user.as_uuid()), bytes(mark.room.as_uuid()));
         let read_seq = i64::try_from(mark.seq).unwrap_or(i64::MAX).min(self.seq);
-        let sql = "UPDATE memberships SET read_seq = ?3 WHERE room_id = ?1 AND user_id = ?2 \
-                   AND read_seq < ?3 AND EXISTS (SELECT 1 FROM users u WHERE u.id = ?2 AND u.active)";
-        if self.tx.prepare_cached(sql)?.execute(params![room, user, read_seq])? == 0 {
+        if self.statements.mark.execute(params![room, user, read_seq])? == 0 {
             return Ok(None);
         }
         let seq = self.seq + 1;
@@ -368,7 +422,6 @@ mod tests {
         let settings = [
             // FULL.
             ("synchronous", 2),
-            ("foreign_keys", 1),
             ("secure_delete", 1),
             ("wal_autocheckpoint", WAL_PAGES.into()),
             ("journal_size_limit", WAL_KEPT_BYTES.into()),

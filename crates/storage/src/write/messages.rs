@@ -17,10 +17,12 @@ impl Store {
     /// Posts a message once, however often it is tried: a nonce that its author has used before is
     /// answered with the message of then, even if they have left or the room was archived since.
     /// With another content it is a `Conflict` of `nonce`.
-    pub async fn post_message(&self, new: NewMessage) -> Result<Posted, Error> {
+    ///
+    /// Not an `async fn`, which would hold room for its argument twice.
+    pub fn post_message(&self, new: NewMessage) -> impl Future<Output = Result<Posted, Error>> + Send {
         #[cfg(feature = "simulation")]
         let new = crate::simulation::perhaps_renamed(new);
-        self.writer().post(new).await
+        self.writer().post(new)
     }
 
     /// Changes one's own message. The same text again changes nothing.
