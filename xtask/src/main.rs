@@ -10,6 +10,7 @@ mod delivery;
 mod fuzz;
 mod load;
 mod machine;
+mod order;
 mod process;
 mod runner;
 mod steps;
@@ -42,6 +43,7 @@ cargo xtask <task>
                           1,000 readers stop while 100,000 events pass, and read again
   bench [SCENARIO]... [--quick] [--rounds N]
                           how close to the limit, beside a yardstick and others; a page in bench/results/
+  order                   which functions a server starts and works with, for the linker, by callgrind
   faults [--seeds N]      the faults alone; or N drawn plans (SWITCHBACK_SEED: from this one on,
                           SWITCHBACK_PLAN: this file and nothing else)
   delivery [SUITE]...     makes the tables of docs/DELIVERY.md again, or only these; about an hour in all
@@ -70,6 +72,10 @@ fn run(args: &[&str]) -> Result<Outcome> {
         ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
         [run @ ("storm" | "soak" | "slow"), options @ ..] => load::long(run, options),
         ["bench", options @ ..] => bench::from_args(options),
+        ["order"] => {
+            order::renew()?;
+            Ok(Outcome::Passed)
+        }
         ["faults"] => Ok(runner::run(&steps::named(&["faults"])?)),
         ["faults", "--seeds", seeds] => {
             steps::draw(seeds.parse().context("--seeds takes a number")?);

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 use crate::compose;
 use crate::conformance;
 use crate::load;
+use crate::order;
 use crate::process::{self, cargo, root, run, run_with};
 use crate::tools::{self, Tool};
 
@@ -127,7 +128,13 @@ pub(crate) const ALL: &[Step] = &[
         after: None,
         run: hostile,
     },
-    Step { name: "release", about: "the release build", tools: &[tools::CC], after: None, run: release },
+    Step {
+        name: "release",
+        about: "the release build, and whether its list of functions is of today",
+        tools: &[tools::CC],
+        after: None,
+        run: release_in_order,
+    },
     Step {
         name: "python",
         about: "a client in another language against the release build",
@@ -262,6 +269,10 @@ fn hostile() -> Result<()> {
 
 fn release() -> Result<()> {
     run(root(), &cargo(), &["build", "--locked", "--release"])
+}
+
+fn release_in_order() -> Result<()> {
+    order::check(&binary()?)
 }
 
 fn web_types() -> Result<()> {

@@ -78,6 +78,13 @@ pub(crate) const CXX: Tool = Tool {
     least: ANY,
     source: Source::Debian(&["g++"]),
 };
+/// Says which functions have run.
+pub(crate) const VALGRIND: Tool = Tool {
+    name: "Valgrind",
+    probe: Probe::Program(&["valgrind"], &["--version"]),
+    least: (3, 16),
+    source: Source::Debian(&["valgrind"]),
+};
 pub(crate) const NODE: Tool = Tool {
     name: "Node.js",
     probe: Probe::Program(&["node"], &["--version"]),
