@@ -82,6 +82,8 @@ pub const DIRECT_CONNECTIONS: usize = 2_048;
 /// Connections written to before others get their turn. That costs something: another thread may be woken by it
 /// and take over the rest, and every socket moves to the other processor.
 pub const DIRECT_STRETCH: usize = 512;
+/// Connections that are looked at before the first of them is written to.
+pub const DIRECT_AHEAD: usize = 8;
 /// Frames handed to a socket in one go.
 pub const FLUSH_FRAMES: usize = 256;
 /// Bytes handed to a socket in one go; the one frame that crosses the line still goes.

@@ -73,7 +73,11 @@ impl Fresh {
             events.clear();
             return;
         }
-        events.extend(told);
+        if events.is_empty() {
+            *events = told;
+        } else {
+            events.extend(told);
+        }
     }
 }
 

@@ -9,4 +9,4 @@ mod query;
 mod words;
 
 pub use query::{BadQuery, Phrase, Query};
-pub use words::words;
+pub use words::{each_word, words};

@@ -12,6 +12,12 @@ use crate::limits;
 /// The words of a text, in order.
 pub fn words(text: &str) -> Vec<String> {
     let mut found = Vec::new();
+    each_word(text, |word| found.push(word.to_owned()));
+    found
+}
+
+/// Shows the words of a text, in order.
+pub fn each_word(text: &str, mut found: impl FnMut(&str)) {
     let mut word = Word::default();
     for c in text.chars() {
         if stands_alone(c) {
@@ -30,7 +36,6 @@ pub fn words(text: &str) -> Vec<String> {
         }
     }
     word.end(&mut found);
-    found
 }
 
 #[derive(Default)]
@@ -48,7 +53,7 @@ impl Word {
     }
 
     /// In lower case, taken apart, without accents.
-    fn push_folded(&mut self, c: char, found: &mut Vec<String>) {
+    fn push_folded(&mut self, c: char, found: &mut impl FnMut(&str)) {
         if is_accent(c) || is_joiner(c) {
             return;
         }
@@ -62,9 +67,10 @@ impl Word {
         }
     }
 
-    fn end(&mut self, found: &mut Vec<String>) {
+    fn end(&mut self, found: &mut impl FnMut(&str)) {
         if !self.text.is_empty() {
-            found.push(std::mem::take(&mut self.text));
+            found(&self.text);
+            self.text.clear();
             self.chars = 0;
         }
     }

@@ -11,6 +11,7 @@ use std::io::IoSlice;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 
 use bytes::{Buf as _, Bytes};
+use socket2::SockRef;
 use switchback_core::Seq;
 use tokio::net::TcpStream;
 
@@ -92,10 +93,19 @@ impl Lane {
         self.lent.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Writes what `read` finds after the cursor; it returns the new one. `false`: not all of it went out, and
-    /// the task has to go on.
-    pub(super) fn write<'m>(&self, read: impl FnOnce(Seq, &mut Messages<'m>) -> Seq) -> bool {
-        let Some(stream) = self.stream.get() else { return false };
+    /// The stream as the system knows it. What the runtime knows of its readiness lies elsewhere in memory, and
+    /// is nothing to who has something to write now.
+    pub(super) fn socket(&self) -> Option<SockRef<'_>> {
+        self.stream.get().map(|stream| SockRef::from(&**stream))
+    }
+
+    /// Writes to its socket what `read` finds after the cursor; it returns the new one. `false`: not all of it
+    /// went out, and the task has to go on.
+    pub(super) fn write<'m>(
+        &self,
+        socket: &SockRef<'_>,
+        read: impl FnOnce(Seq, &mut Messages<'m>) -> Seq,
+    ) -> bool {
         let mut lent = match self.lent.try_lock() {
             Ok(lent) => lent,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -111,11 +121,11 @@ impl Lane {
         let messages = &messages.found[..messages.count];
         let written = match messages {
             [] => Ok(0),
-            [message] => stream.try_write(message),
+            [message] => socket.send(message),
             several => {
                 let mut slices = [IoSlice::new(&[]); limits::DIRECT_EVENTS];
                 slices.iter_mut().zip(several).for_each(|(slice, message)| *slice = IoSlice::new(message));
-                stream.try_write_vectored(&slices[..several.len()])
+                socket.send_vectored(&slices[..several.len()])
             }
         };
         // No room at all, or a broken stream: the task finds out in its own way.
@@ -190,6 +200,10 @@ mod tests {
         (lane, far.unwrap())
     }
 
+    fn write<'m>(lane: &Lane, read: impl FnOnce(Seq, &mut Messages<'m>) -> Seq) -> bool {
+        lane.write(&lane.socket().unwrap(), read)
+    }
+
     fn say<'m>(text: &'m Bytes, seq: Seq) -> impl FnOnce(Seq, &mut Messages<'m>) -> Seq {
         move |_, messages| {
             messages.push(text);
@@ -202,18 +216,18 @@ mod tests {
         let (lane, mut far) = connected().await;
         let [early, one, two, three, last] = ["too early", "one ", "two ", "three", "too late"]
             .map(|text| Bytes::from_static(text.as_bytes()));
-        assert!(!lane.write(say(&early, 1)));
+        assert!(!write(&lane, say(&early, 1)));
         lane.lend(4);
-        assert!(lane.write(|cursor, _| cursor), "nothing for it is fine");
-        assert!(lane.write(say(&one, 5)));
-        assert!(lane.write(|cursor, messages| {
+        assert!(write(&lane, |cursor, _| cursor), "nothing for it is fine");
+        assert!(write(&lane, say(&one, 5)));
+        assert!(write(&lane, |cursor, messages| {
             messages.push(&two);
             messages.push(&three);
             cursor + 2
         }));
         let lent = lane.take_back().unwrap();
         assert_eq!((lent.cursor, lent.rest.messages.len()), (7, 0));
-        assert!(!lane.write(say(&last, 8)));
+        assert!(!write(&lane, say(&last, 8)));
         let mut said = [0; 13];
         far.read_exact(&mut said).await.unwrap();
         assert_eq!(&said, b"one two three");
@@ -228,14 +242,14 @@ mod tests {
         let (lane, mut far) = connected().await;
         lane.lend(0);
         let mut written = 0;
-        while lane.write(|cursor, messages| {
+        while write(&lane, |cursor, messages| {
             messages.push(&block);
             messages.push(&end);
             cursor + 1
         }) {
             written += 1;
         }
-        assert!(!lane.write(say(&end, 1_000)), "the rest comes first");
+        assert!(!write(&lane, say(&end, 1_000)), "the rest comes first");
         let Lent { cursor, rest } = lane.take_back().unwrap();
         let waiting: usize = rest.messages.iter().map(Bytes::len).sum();
         // Either a part of the last try went out, or nothing of it, and then it does not count.

@@ -23,6 +23,7 @@ mod viewer;
 mod whom;
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -452,16 +453,30 @@ impl Hub {
 
     /// Writes to these connections what is new, or wakes those that are not idle. No lock of the hub is held.
     async fn deliver(&self, entries: &[Arc<Entry>], direct: &Direct) {
-        let mut written = 0;
-        for (session, theirs) in direct.whom.each() {
-            if written == limits::DIRECT_STRETCH {
+        let connections = direct.whom.len();
+        for first in (0..connections).step_by(limits::DIRECT_STRETCH) {
+            if first > 0 {
                 tokio::task::yield_now().await;
-                written = 0;
             }
-            written += 1;
+            let end = connections.min(first + limits::DIRECT_STRETCH);
+            for next in (first..end).step_by(limits::DIRECT_AHEAD) {
+                self.deliver_to(entries, direct, next..end.min(next + limits::DIRECT_AHEAD));
+            }
+        }
+    }
+
+    /// The same to a few of them. All are found before the first is written to: each lies somewhere else, and the
+    /// processor fetches several places in the time of one, but none while it is in the kernel.
+    fn deliver_to(&self, entries: &[Arc<Entry>], direct: &Direct, few: Range<usize>) {
+        let mut found = [const { None }; limits::DIRECT_AHEAD];
+        for (place, index) in found.iter_mut().zip(few) {
+            *place = direct.whom.get(index).map(|(session, theirs)| (session, theirs, session.socket()));
+        }
+        for (session, theirs, socket) in found.iter().flatten() {
             let is_as_indexed =
                 direct.is_as_indexed && self.memberships.load(Ordering::Acquire) == direct.memberships;
-            if !session.deliver(entries, theirs, is_as_indexed) {
+            let is_written = |socket| session.deliver(socket, entries, *theirs, is_as_indexed);
+            if !socket.as_ref().is_some_and(is_written) {
                 session.wake();
             }
         }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use socket2::SockRef;
 use switchback_core::wire::{ByeReason, Transport};
 use switchback_core::{Seq, SessionId, close};
 use switchback_storage::Credential;
@@ -132,17 +133,28 @@ impl Session {
         self.lane.take_back()
     }
 
-    /// Writes what of the log's newest events is for it, if the connection is idle and that is all there is
-    /// to do. Otherwise it must be woken. `is_as_indexed`: its person may see them all.
+    /// Where it is written to directly, if it can be.
+    pub(super) fn socket(&self) -> Option<SockRef<'_>> {
+        self.lane.socket()
+    }
+
+    /// Writes to its socket what of the log's newest events is for it, if the connection is idle and that is
+    /// all there is to do. Otherwise it must be woken. `is_as_indexed`: its person may see them all.
     ///
     /// What lies between its cursor and these events was published while it was lent, or before: had any
     /// of it been for this connection, it would have been written or the connection been woken, and who
     /// was woken and has not looked yet is not written to here.
-    pub(super) fn deliver(&self, entries: &[Arc<Entry>], theirs: Selection, is_as_indexed: bool) -> bool {
+    pub(super) fn deliver(
+        &self,
+        socket: &SockRef<'_>,
+        entries: &[Arc<Entry>],
+        theirs: Selection,
+        is_as_indexed: bool,
+    ) -> bool {
         if self.rung.load(Ordering::Acquire) || self.goodbye.get().is_some() {
             return false;
         }
-        self.lane.write(|cursor, messages| {
+        self.lane.write(socket, |cursor, messages| {
             let new = theirs.of(entries).filter(|entry| entry.seq > cursor);
             if is_as_indexed {
                 new.for_each(|entry| messages.push(self.framed(&entry.frame)));

@@ -51,12 +51,16 @@ impl Whom {
         Self { listening, chosen: Chosen::These(these) }
     }
 
-    /// Each with what is for it.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&Session, Selection)> {
-        (0..).map_while(|index| self.get(index))
+    /// How many connections they are.
+    pub(super) fn len(&self) -> usize {
+        match &self.chosen {
+            Chosen::First(chosen, _) => *chosen,
+            Chosen::These(these) => these.len(),
+        }
     }
 
-    fn get(&self, index: usize) -> Option<(&Session, Selection)> {
+    /// One of them, with what is for it.
+    pub(super) fn get(&self, index: usize) -> Option<(&Session, Selection)> {
         let (list, number, theirs) = match &self.chosen {
             Chosen::First(chosen, all) => (index < *chosen).then_some((0, index, *all))?,
             Chosen::These(these) => *these.get(index)?,

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use switchback_core::search::{Phrase, words};
+use switchback_core::search::{Phrase, each_word, words};
 use switchback_core::wire::Timestamp;
 use switchback_core::{RoomId, Seq, UserId};
 
@@ -26,10 +26,10 @@ impl Entry {
     /// For FTS5: words with spaces between them.
     pub(super) fn text(&self) -> String {
         let mut text = format!("{} {}", room_key(self.room), author_key(self.author));
-        for word in words(&self.body) {
+        each_word(&self.body, |word| {
             text.push(' ');
-            text.push_str(&word);
-        }
+            text.push_str(word);
+        });
         text
     }
 

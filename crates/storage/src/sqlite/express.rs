@@ -246,7 +246,12 @@ fn write(statements: &mut Statements<'_>, group: &Group) -> Result<Done> {
         statements.head.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     // Times of the log are in the order of its positions, whatever the clock does.
     let mut log = Log { statements, seq: stored, at: now().max(last_at) };
-    let mut done = Done::default();
+    let mut done = Done {
+        posts: Vec::with_capacity(group.posts.len()),
+        marks: Vec::with_capacity(group.marks.len()),
+        told: Vec::with_capacity(group.posts.len()),
+        head: None,
+    };
     for new in &group.posts {
         let posted = log.post(new)?;
         done.told.extend(posted.as_ref().map(|(posted, n)| logged(posted, *n)));
