@@ -24,9 +24,11 @@ const LIST: &str = "crates/switchback/function-order.txt";
 const SECTION: &str = ".text.order";
 /// What a server works with: posting and delivering, to both kinds of streams.
 const WORK: [&str; 2] = ["small-team", "one-room-sse"];
+/// What it starts with, where a team's history is.
+const START: [&str; 1] = ["start"];
 /// The load program ends a server as a crash would: so what ran is written down now and then, after so many
 /// blocks of instructions.
-const BLOCKS: u32 = 30_000_000;
+const BLOCKS: u32 = 1_000_000;
 /// Of a name's functions, by size, one in so many must run for all of them to be taken.
 const WORTHWHILE: u64 = 2;
 /// Of the list, one in so many may be unknown to the program.
@@ -47,12 +49,14 @@ pub(crate) fn renew() -> Result<()> {
         fs::remove_dir_all(&dir)?;
     }
     let (working, starting) = (dir.join("working"), dir.join("starting"));
-    let watched = watching(&working, &binary)?;
-    for scenario in WORK {
-        let results = dir.join("results");
-        let results = results.to_string_lossy();
-        let words = ["bench", scenario, "--quick", "--servers", "product", "--results", &results];
-        run_with(root(), &program.to_string_lossy(), &words, &[(BINARY, watched.as_os_str())])?;
+    for (scenarios, into) in [(&WORK[..], &working), (&START, &starting)] {
+        let watched = watching(into, &binary)?;
+        for scenario in scenarios {
+            let results = dir.join("results");
+            let results = results.to_string_lossy();
+            let words = ["bench", scenario, "--quick", "--servers", "product", "--results", &results];
+            run_with(root(), &program.to_string_lossy(), &words, &[(BINARY, watched.as_os_str())])?;
+        }
     }
     start(&watching(&starting, &binary)?, &dir.join("data"))?;
     let symbols = symbols(&binary)?;
