@@ -133,9 +133,9 @@ impl Session {
         self.lane.take_back()
     }
 
-    /// Where it is written to directly, if it can be.
+    /// Where it is written to directly: not who was woken and has not looked yet, and not every stream.
     pub(super) fn socket(&self) -> Option<SockRef<'_>> {
-        self.lane.socket()
+        if self.rung.load(Ordering::Acquire) { None } else { self.lane.socket() }
     }
 
     /// Writes to its socket what of the log's newest events is for it, if the connection is idle and that is
