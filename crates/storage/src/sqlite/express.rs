@@ -166,8 +166,7 @@ fn open(path: &Path) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, flags)?;
     // Who finds the lock taken leaves the waiting to the ordinary path.
     conn.busy_timeout(std::time::Duration::ZERO)?;
-    // Whatever is referred to here was found in the same transaction: it need not be looked for once more.
-    conn.pragma_update(None, "foreign_keys", "OFF")?;
+    conn.pragma_update(None, "foreign_keys", "ON")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     for (name, value) in writer_pragmas().into_iter().chain(pragmas()) {
         conn.pragma_update(None, name, value)?;
@@ -427,6 +426,7 @@ mod tests {
         let settings = [
             // FULL.
             ("synchronous", 2),
+            ("foreign_keys", 1),
             ("secure_delete", 1),
             ("wal_autocheckpoint", WAL_PAGES.into()),
             ("journal_size_limit", WAL_KEPT_BYTES.into()),
