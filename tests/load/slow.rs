@@ -74,10 +74,9 @@ pub(crate) struct Args {
     /// Events that pass while they do not read.
     #[arg(long, default_value_t = 100_000)]
     events: usize,
-    /// The most that the server may hold for each while nobody reads, in KiB: what is left of the page of the log
-    /// that a reader was taking when its socket was full, however much is owed. Which page that is, the kernel's
-    /// buffers decide.
-    #[arg(long, default_value_t = 64)]
+    /// The most that the server may hold for each while nobody reads, in KiB: the first page of the log that a
+    /// reader begins to catch up with, however much is owed.
+    #[arg(long, default_value_t = 48)]
     most_kib_each: usize,
     /// The server's ring; the default if it is not said.
     #[arg(long)]

@@ -63,7 +63,7 @@ impl Outlet for Vec<Arc<Frame>> {
 /// What one pull has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pulled {
-    /// The bound of one pull was reached: pull again once this is written.
+    /// A page from storage, or as much as one pull may bring: pull again once this is written.
     More,
     /// Everything there is.
     All,
@@ -145,7 +145,13 @@ impl Feed {
                     self.pull_ephemeral(out);
                     return Ok(Pulled::All);
                 }
-                Read::Fallen => Box::pin(self.pull_stored(out, &mut budget)).await?,
+                Read::Fallen => {
+                    Box::pin(self.pull_stored(out, &mut budget)).await?;
+                    // The next one, a longer one, is for who takes this one. A batch is taken as a whole.
+                    if self.session().transport != Transport::Batch {
+                        return Ok(Pulled::More);
+                    }
+                }
             }
         }
         Ok(Pulled::More)
@@ -294,7 +300,8 @@ async fn begin(hub: &Hub, after: Option<&str>) -> Result<(Seq, Option<ResetReaso
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 pub(super) mod tests {
-    use switchback_storage::Audience;
+    use switchback_core::wire::Role;
+    use switchback_storage::{Audience, NewUser};
     use tempfile::TempDir;
 
     use super::*;
@@ -333,5 +340,43 @@ pub(super) mod tests {
         hub.ring().push([entry(head + 5)]);
         let pulled = feed.pull(&mut Vec::new()).await;
         assert!(matches!(pulled, Err(Error::Unavailable(_))), "{pulled:?}");
+    }
+
+    /// How many frames each pull brings to somebody who was away while forty people came, until there are no more.
+    async fn pulls_after_an_absence(transport: Transport) -> Vec<usize> {
+        let (_dir, hub, registration) = registered(transport).await;
+        let after = Cursor { epoch: hub.epoch(), seq: hub.ring().head() };
+        for number in 0..40 {
+            let (handle, name) = (format!("user{number}").parse().unwrap(), "Somebody".parse().unwrap());
+            let new = NewUser { handle, name, role: Role::Member, password_hash: String::new() };
+            hub.store().create_user(new).await.unwrap();
+        }
+        // Of all that, memory has nothing but the end.
+        let head = hub.store().head().await.unwrap();
+        hub.ring().push((head - 7..=head).map(entry));
+        let start = Start { after: Some(after.to_string()), seen: None };
+        let (mut feed, _) = Feed::open(registration, &start).await.unwrap();
+        let mut pulls = Vec::new();
+        loop {
+            let mut frames = Vec::new();
+            let pulled = feed.pull(&mut frames).await.unwrap();
+            pulls.push(frames.len());
+            if pulled == Pulled::All {
+                return pulls;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_held_no_more_than_a_page_for() {
+        let pulls = pulls_after_an_absence(Transport::Websocket).await;
+        assert_eq!(pulls[0], limits::CATCH_UP_FIRST_EVENTS, "{pulls:?}");
+        assert!(pulls[1] <= 2 * limits::CATCH_UP_FIRST_EVENTS && pulls.len() >= 3, "{pulls:?}");
+    }
+
+    #[tokio::test]
+    async fn a_batch_brings_all_there_is() {
+        let pulls = pulls_after_an_absence(Transport::Batch).await;
+        assert!(pulls.len() == 1 && pulls[0] > 2 * limits::CATCH_UP_FIRST_EVENTS, "{pulls:?}");
     }
 }
