@@ -8,6 +8,8 @@ use super::{Ops, Refusal};
 
 impl Ops {
     /// Carries a command out. The answer comes after the commit; its `id` is the edge's to set.
+    ///
+    /// What few commands need is on the heap while it runs: each post has room for all that is not.
     pub(crate) async fn execute(&self, caller: &Identity, command: Command) -> Result<Ack, Refusal> {
         if !matches!(command, Command::Ping) {
             self.inner.limiters.command(caller.user.id)?;
@@ -18,7 +20,7 @@ impl Ops {
                 Ok(Ack { id: None, seq: Some(posted.seq), message: Some(posted.message) })
             }
             Command::MessageEdit { message, body } => self.edit(caller, message, body).await.map(changed),
-            Command::MessageDelete { message } => self.delete(caller, message).await.map(changed),
+            Command::MessageDelete { message } => Box::pin(self.delete(caller, message)).await.map(changed),
             Command::ReactionAdd { message, emoji } => {
                 self.react(caller, message, emoji, true).await.map(changed)
             }
@@ -29,7 +31,7 @@ impl Ops {
                 let seq = self.mark_read(caller, room, seq).await?;
                 Ok(Ack { id: None, seq, message: None })
             }
-            Command::Typing { room } => self.typing(caller, room).await,
+            Command::Typing { room } => Box::pin(self.typing(caller, room)).await,
             Command::Presence { state } => {
                 let (user, credential) = (caller.user.id, caller.credential);
                 self.inner.bus.declare(user, credential, state);
@@ -43,7 +45,7 @@ impl Ops {
         let user = caller.user.id;
         if !self.inner.bus.is_member(user, room) {
             // Somebody without a live connection, or not in the room: the store knows.
-            let view = Box::pin(self.store().room(user, room)).await?;
+            let view = self.store().room(user, room).await?;
             if !view.joined {
                 return Err(switchback_storage::Error::NotFound("room").into());
             }
