@@ -84,6 +84,7 @@ pub const DIRECT_CONNECTIONS: usize = 2_048;
 pub const DIRECT_STRETCH: usize = 512;
 /// Connections that are looked at before the first of them is written to.
 pub const DIRECT_AHEAD: usize = 8;
+const _: () = assert!(DIRECT_STRETCH.is_multiple_of(DIRECT_AHEAD), "others get their turn between two looks");
 /// Frames handed to a socket in one go.
 pub const FLUSH_FRAMES: usize = 256;
 /// Bytes handed to a socket in one go; the one frame that crosses the line still goes.

@@ -454,14 +454,11 @@ impl Hub {
     /// Writes to these connections what is new, or wakes those that are not idle. No lock of the hub is held.
     async fn deliver(&self, entries: &[Arc<Entry>], direct: &Direct) {
         let connections = direct.whom.len();
-        for first in (0..connections).step_by(limits::DIRECT_STRETCH) {
-            if first > 0 {
+        for next in (0..connections).step_by(limits::DIRECT_AHEAD) {
+            if next > 0 && next.is_multiple_of(limits::DIRECT_STRETCH) {
                 tokio::task::yield_now().await;
             }
-            let end = connections.min(first + limits::DIRECT_STRETCH);
-            for next in (first..end).step_by(limits::DIRECT_AHEAD) {
-                self.deliver_to(entries, direct, next..end.min(next + limits::DIRECT_AHEAD));
-            }
+            self.deliver_to(entries, direct, next..connections.min(next + limits::DIRECT_AHEAD));
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
 use super::{Hub, Registration, Whom};
+use crate::limits;
 use crate::log::Entry;
 
 /// Of Ada's token.
@@ -46,6 +47,26 @@ struct Idle {
     _dir: TempDir,
 }
 
+/// The other end of a connection that the hub may write to.
+async fn lent(hub: &Hub, registration: &Registration) -> TcpStream {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (far, near) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    let (far, near) = (far.unwrap(), near.unwrap().0);
+    near.writable().await.unwrap();
+    registration.session().open_lane(Arc::new(near));
+    registration.session().lend(hub.ring().head());
+    far
+}
+
+/// All that was written, once the connection is closed.
+async fn heard(registration: Registration, mut far: TcpStream) -> Vec<u8> {
+    drop(registration);
+    let mut heard = Vec::new();
+    let closed = tokio::time::timeout(CLOSED, far.read_to_end(&mut heard)).await;
+    assert!(closed.is_ok_and(|read| read.is_ok()), "somebody holds a connection that has gone");
+    heard
+}
+
 impl Idle {
     async fn new() -> Self {
         let (dir, store, ada, credential) = workspace().await;
@@ -55,12 +76,7 @@ impl Idle {
         let hub = Arc::new(Hub::open(store.clone(), 64).await.unwrap());
         let registration = hub.connect(ada, credential, Transport::Websocket, None).await.unwrap();
         let general = registration.session().viewer.rooms().into_iter().find(|room| *room != second).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (far, near) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-        let (far, near) = (far.unwrap(), near.unwrap().0);
-        near.writable().await.unwrap();
-        registration.session().open_lane(Arc::new(near));
-        registration.session().lend(hub.ring().head());
+        let far = lent(&hub, &registration).await;
         Self { hub, store, ada, rooms: [general, second], registration, far, _dir: dir }
     }
 
@@ -93,12 +109,8 @@ impl Idle {
 
     /// All that was written, once the connection is closed.
     async fn heard(self) -> Vec<u8> {
-        let Self { registration, mut far, .. } = self;
-        drop(registration);
-        let mut heard = Vec::new();
-        let closed = tokio::time::timeout(CLOSED, far.read_to_end(&mut heard)).await;
-        assert!(closed.is_ok_and(|read| read.is_ok()), "somebody holds a connection that has gone");
-        heard
+        let Self { registration, far, .. } = self;
+        heard(registration, far).await
     }
 
     /// What becomes of new events, from end to end.
@@ -200,4 +212,23 @@ async fn more_connections_than_are_written_to_directly_are_woken() {
             assert_ne!(has_rung, direct.contains(&session.id), "one way or the other: {rooms:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn however_many_there_are_each_is_written_to_once() {
+    let idle = Idle::new().await;
+    let credential = idle.registration.session().credential;
+    let mut others = Vec::new();
+    // Not a whole number of looks.
+    for _ in 0..2 * limits::DIRECT_AHEAD + 1 {
+        let other = idle.hub.connect(idle.ada, credential, Transport::Websocket, None).await.unwrap();
+        let far = lent(&idle.hub, &other).await;
+        others.push((other, far));
+    }
+    let entries = idle.posts([idle.rooms[0]]).await;
+    idle.tells(&entries).await;
+    for (other, far) in others {
+        assert_eq!(heard(other, far).await, messages(&entries));
+    }
+    assert_eq!(idle.heard().await, messages(&entries));
 }
