@@ -1,5 +1,6 @@
 //! Texts with rules: a value of one of these types is valid, so nobody checks again.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -76,7 +77,7 @@ macro_rules! text_type {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                let text = Cow::<'de, str>::deserialize(deserializer)?;
                 Self::new(&text).map_err(serde::de::Error::custom)
             }
         }
@@ -233,7 +234,10 @@ fn check_message_body(text: &str) -> Result<String, BadText> {
     if text.contains('\0') {
         return Err(BadText::Malformed("must not contain the character U+0000"));
     }
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = match text.contains('\r') {
+        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
+        false => Cow::Borrowed(text),
+    };
     let text = text.trim_end();
     if text.trim().is_empty() {
         return Err(BadText::Empty);

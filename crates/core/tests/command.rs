@@ -168,6 +168,12 @@ fn what_a_later_version_adds_is_ignored_and_null_is_absent() {
 
 #[test]
 fn of_duplicate_keys_the_last_wins() {
-    let request = Request::parse(br#"{"type":"?","id":1,"type":"ping","id":2}"#);
-    assert_eq!(request.map(|request| request.id), Ok(Some(CommandId::Number(2))));
+    for json in [
+        r#"{"type":"?","id":1,"type":"ping","id":2}"#,
+        r#"{"type":"?","id":1,"ty\u0070e":"ping","i\u0064":2}"#,
+        r#"{"id":"a","id":2,"type":[],"type":"ping","more":3}"#,
+    ] {
+        let request = Request::parse(json.as_bytes());
+        assert_eq!(request.map(|request| request.id), Ok(Some(CommandId::Number(2))), "{json}");
+    }
 }

@@ -18,7 +18,7 @@ pub fn words(text: &str) -> Vec<String> {
 
 /// Shows the words of a text, in order.
 pub fn each_word(text: &str, mut found: impl FnMut(&str)) {
-    let mut word = Word::default();
+    let mut word = Word { text: String::with_capacity(USUAL_WORD_BYTES), chars: 0 };
     for c in text.chars() {
         if stands_alone(c) {
             word.end(&mut found);
@@ -38,7 +38,9 @@ pub fn each_word(text: &str, mut found: impl FnMut(&str)) {
     word.end(&mut found);
 }
 
-#[derive(Default)]
+/// Few words of any language are longer.
+const USUAL_WORD_BYTES: usize = 32;
+
 struct Word {
     text: String,
     chars: usize,

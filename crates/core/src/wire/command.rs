@@ -139,9 +139,9 @@ impl Command {
         }
     }
 
-    fn parse(fields: &mut Fields) -> Result<Self, CommandError> {
+    fn parse(fields: &mut Fields<'_>) -> Result<Self, CommandError> {
         let name = fields.text("type", TYPES)?;
-        Ok(match name.as_str() {
+        Ok(match &*name {
             "message.post" => Self::MessagePost {
                 room: fields.id_of("room")?,
                 nonce: fields.id_of("nonce")?,
@@ -170,9 +170,9 @@ impl Command {
     }
 }
 
-fn presence(fields: &mut Fields) -> Result<PresenceState, CommandError> {
+fn presence(fields: &mut Fields<'_>) -> Result<PresenceState, CommandError> {
     const WHAT: &str = "\"online\" or \"away\"";
-    match fields.text("state", WHAT)?.as_str() {
+    match &*fields.text("state", WHAT)? {
         "online" => Ok(PresenceState::Online),
         "away" => Ok(PresenceState::Away),
         _ => Err(bad("state", &format!("must be {WHAT}; who is not connected is offline"))),

@@ -30,7 +30,7 @@ pub(super) fn headers() -> HeaderMap {
 
 impl<S> Outlet for Line<S> {
     fn put(&mut self, frame: &Arc<Frame>) {
-        self.queue(frame.chunk.clone());
+        self.queue(frame.chunk().clone());
     }
 }
 

@@ -57,7 +57,7 @@ impl Endless {
                 self.over = true;
             }
             if let Some(frame) = self.pending.pop_front() {
-                return Some(frame.block.clone());
+                return Some(frame.block().clone());
             }
             if self.over {
                 return None;
@@ -113,10 +113,10 @@ pub(super) async fn batch(mut feed: Feed, mut frames: Vec<Arc<Frame>>, wait_s: u
             }
         }
     }
-    let size = frames.iter().map(|frame| frame.block.len()).sum();
+    let size = frames.iter().map(|frame| frame.block().len()).sum();
     let mut body = BytesMut::with_capacity(size);
     for frame in &frames {
-        body.extend_from_slice(&frame.block);
+        body.extend_from_slice(frame.block());
     }
     (HEADERS, Body::from(body.freeze())).into_response()
 }

@@ -179,7 +179,7 @@ impl Session {
     fn framed<'f>(&self, frame: &'f Frame) -> &'f Bytes {
         match self.transport {
             Transport::Websocket => &frame.message,
-            Transport::Sse | Transport::Batch => &frame.chunk,
+            Transport::Sse | Transport::Batch => frame.chunk(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One frame, encoded once and shared by every connection that gets it.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::Serialize;
@@ -20,11 +20,23 @@ pub(crate) struct Frame {
     pub json: Utf8Bytes,
     /// A WebSocket message as it goes over the wire (RFC 6455 5.2).
     pub message: Bytes,
-    /// The same as a block of an event stream (WHATWG HTML 9.2.5): `id:` if it moves the cursor,
-    /// `data:`, an empty line.
-    pub block: Bytes,
-    /// `block` as a chunk of an answer without a length (RFC 9112 7.1), for who writes the stream itself.
-    pub chunk: Bytes,
+    /// Where its reader then stands, if it moves the cursor.
+    cursor: Option<Cursor>,
+    /// For event streams, made for the first of them: where nobody has one, it would be half of what a
+    /// frame weighs.
+    streamed: OnceLock<Streamed>,
+}
+
+/// What a chunk has beside the JSON, at most: its size, an id, line ends.
+const STREAMED_BYTES: usize = 64;
+
+/// A frame as a part of an event stream.
+#[derive(Debug)]
+struct Streamed {
+    /// See [`Frame::block`]; a part of `chunk`.
+    block: Bytes,
+    /// See [`Frame::chunk`].
+    chunk: Bytes,
 }
 
 impl Frame {
@@ -47,16 +59,28 @@ impl Frame {
     }
 
     fn encode(value: &impl Serialize, cursor: Option<Cursor>) -> Arc<Self> {
-        with_json(value, |encoded| {
-            let (message, json) = text(encoded);
-            let (block, chunk) = block(encoded, cursor);
-            Arc::new(Self { json, message, block, chunk })
-        })
+        let (message, json) = with_json(value, text);
+        Arc::new(Self { json, message, cursor, streamed: OnceLock::new() })
     }
 
-    /// Its weight in memory, in bytes.
+    /// It as a block of an event stream (WHATWG HTML 9.2.5): `id:` if it moves the cursor, `data:`, an
+    /// empty line.
+    pub(crate) fn block(&self) -> &Bytes {
+        &self.streamed().block
+    }
+
+    /// Its block as a chunk of an answer without a length (RFC 9112 7.1), for who writes the stream itself.
+    pub(crate) fn chunk(&self) -> &Bytes {
+        &self.streamed().chunk
+    }
+
+    fn streamed(&self) -> &Streamed {
+        self.streamed.get_or_init(|| Streamed::of(self.json.as_bytes(), self.cursor))
+    }
+
+    /// Its weight in memory in both framings, in bytes, whether or not there is the second yet.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.message.len() + self.chunk.len()
+        2 * self.message.len() + STREAMED_BYTES
     }
 }
 
@@ -109,22 +133,23 @@ pub(crate) fn message(kind: Data, payload: &[u8]) -> Bytes {
 /// The last chunk of an answer without a length (RFC 9112 7.1).
 pub(crate) const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
 
-/// A block, and the chunk whose part it is. JSON has no line ends outside of strings and escapes those
-/// inside: one `data:` line is enough.
-fn block(json: &[u8], cursor: Option<Cursor>) -> (Bytes, Bytes) {
-    const END: &[u8] = b"\r\n";
-    let id = cursor.map(|cursor| format!("id: {cursor}\n")).unwrap_or_default();
-    let parts = [id.as_bytes(), b"data: ", json, b"\n\n"];
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    let size = format!("{length:x}\r\n");
-    let mut chunk = BytesMut::with_capacity(size.len() + length + END.len());
-    chunk.put_slice(size.as_bytes());
-    for part in parts {
-        chunk.put_slice(part);
+impl Streamed {
+    /// JSON has no line ends outside of strings and escapes those inside: one `data:` line is enough.
+    fn of(json: &[u8], cursor: Option<Cursor>) -> Self {
+        const END: &[u8] = b"\r\n";
+        let id = cursor.map(|cursor| format!("id: {cursor}\n")).unwrap_or_default();
+        let parts = [id.as_bytes(), b"data: ", json, b"\n\n"];
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let size = format!("{length:x}\r\n");
+        let mut chunk = BytesMut::with_capacity(size.len() + length + END.len());
+        chunk.put_slice(size.as_bytes());
+        for part in parts {
+            chunk.put_slice(part);
+        }
+        chunk.put_slice(END);
+        let chunk = chunk.freeze();
+        Self { block: chunk.slice(size.len()..size.len() + length), chunk }
     }
-    chunk.put_slice(END);
-    let chunk = chunk.freeze();
-    (chunk.slice(size.len()..size.len() + length), chunk)
 }
 
 #[cfg(test)]
@@ -137,9 +162,14 @@ mod tests {
         let cursor: Cursor = "abc.7".parse().unwrap();
         let frame = Frame::server(&ServerFrame::Heartbeat { cursor });
         assert_eq!(frame.json.as_str(), r#"{"type":"heartbeat","cursor":"abc.7"}"#);
-        assert_eq!(&frame.block[..], b"id: abc.7\ndata: {\"type\":\"heartbeat\",\"cursor\":\"abc.7\"}\n\n");
-        let size = format!("{:x}\r\n", frame.block.len());
-        assert_eq!(frame.chunk, [size.as_bytes(), &frame.block[..], b"\r\n"].concat());
+        assert_eq!(&frame.block()[..], b"id: abc.7\ndata: {\"type\":\"heartbeat\",\"cursor\":\"abc.7\"}\n\n");
+        let size = format!("{:x}\r\n", frame.block().len());
+        assert_eq!(frame.chunk(), &[size.as_bytes(), &frame.block()[..], b"\r\n"].concat());
+        let epoch = "z".repeat(switchback_core::limits::EPOCH_CHARS);
+        let frame = Frame::server(&ServerFrame::Heartbeat {
+            cursor: format!("{epoch}.{}", i64::MAX).parse().unwrap(),
+        });
+        assert!(frame.message.len() + frame.chunk().len() <= frame.size_bytes());
     }
 
     #[test]
@@ -157,8 +187,8 @@ mod tests {
         let room = switchback_core::RoomId::from_uuid(uuid::Uuid::nil());
         let user = switchback_core::UserId::from_uuid(uuid::Uuid::nil());
         let frame = Frame::server(&ServerFrame::Typing { room, user });
-        assert!(frame.block.starts_with(b"data: {\"type\":\"typing\""));
-        let text = std::str::from_utf8(&frame.block).unwrap();
+        assert!(frame.block().starts_with(b"data: {\"type\":\"typing\""));
+        let text = std::str::from_utf8(frame.block()).unwrap();
         assert_eq!(text.lines().count(), 2, "one line of data and an empty one");
     }
 }

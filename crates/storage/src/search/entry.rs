@@ -3,7 +3,7 @@
 //! `core::search` makes the words; they consist of letters, digits, marks and pictures alone. Room and author
 //! are words as well, told from all others by a colon: so the index itself narrows a search to them.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use switchback_core::search::{Phrase, each_word, words};
 use switchback_core::wire::Timestamp;
@@ -25,7 +25,10 @@ pub(super) struct Entry {
 impl Entry {
     /// For FTS5: words with spaces between them.
     pub(super) fn text(&self) -> String {
-        let mut text = format!("{} {}", room_key(self.room), author_key(self.author));
+        // Words are seldom longer than they were written.
+        let mut text = String::with_capacity(2 * KEY_BYTES + self.body.len());
+        // Into a `String`: cannot fail, here and below.
+        let _ = write!(text, "{} {}", Key::Room(self.room), Key::Author(self.author));
         each_word(&self.body, |word| {
             text.push(' ');
             text.push_str(word);
@@ -35,9 +38,8 @@ impl Entry {
 
     /// For `PostgreSQL`: a `tsvector`, each word with its places.
     pub(super) fn vector(&self) -> String {
-        let mut text = format!("'{}' '{}'", room_key(self.room), author_key(self.author));
+        let mut text = format!("'{}' '{}'", Key::Room(self.room), Key::Author(self.author));
         for (word, place) in words(&self.body).iter().zip(1..=LAST_PLACE) {
-            // Into a `String`: cannot fail.
             let _ = write!(text, " '{word}':{place}");
         }
         text
@@ -47,12 +49,23 @@ impl Entry {
 /// `PostgreSQL` keeps no place beyond this one (manual, "Limitations" of full text search).
 const LAST_PLACE: u32 = 16_383;
 
-fn room_key(room: RoomId) -> String {
-    format!(":r{}", room.as_uuid().simple())
+/// A word that a message is found by beside those it says.
+#[derive(Clone, Copy)]
+enum Key {
+    Room(RoomId),
+    Author(UserId),
 }
 
-fn author_key(author: UserId) -> String {
-    format!(":a{}", author.as_uuid().simple())
+/// Of a key, and the space after it.
+const KEY_BYTES: usize = 35;
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Room(room) => write!(f, ":r{}", room.as_uuid().simple()),
+            Self::Author(author) => write!(f, ":a{}", author.as_uuid().simple()),
+        }
+    }
 }
 
 /// As an expression of FTS5. `None`: nothing can be found.
@@ -75,14 +88,14 @@ pub(super) fn tsquery(asked: &SearchFor) -> Option<String> {
 fn expression(
     asked: &SearchFor,
     phrase: impl Fn(&Phrase) -> String,
-    key: impl Fn(&str) -> String,
+    key: impl Fn(Key) -> String,
     and: &str,
     or: &str,
 ) -> Option<String> {
     let mut all: Vec<String> = asked.phrases.iter().map(phrase).collect();
-    all.extend(asked.author.map(|author| key(&author_key(author))));
+    all.extend(asked.author.map(|author| key(Key::Author(author))));
     if let Some(rooms) = &asked.rooms {
-        let rooms: Vec<String> = rooms.iter().map(|room| key(&room_key(*room))).collect();
+        let rooms: Vec<String> = rooms.iter().map(|room| key(Key::Room(*room))).collect();
         all.push(if rooms.is_empty() { return None } else { format!("({})", rooms.join(or)) });
     }
     (!all.is_empty()).then(|| all.join(and))
