@@ -182,4 +182,22 @@ mod tests {
         hub.tick();
         assert!(hub.recognize(&SECRET).is_none());
     }
+
+    #[tokio::test]
+    async fn who_leaves_by_two_devices_is_forgotten_with_the_later_one() {
+        let (hub, store, user, _, _dir) = came_and_went(Coming::new().await).await;
+        let other = store.create_token(user, [8; 32], "another".to_owned()).await.unwrap();
+        let other = Credential::Token(other.id);
+        let registration = hub.connect(user, other, Transport::Sse, None).await.unwrap();
+        let half = crate::limits::OFFLINE_AFTER / 2;
+        tokio::time::pause();
+        tokio::time::advance(half).await;
+        drop(registration);
+        tokio::time::advance(half).await;
+        hub.tick();
+        assert!(hub.recognize(&SECRET).is_none() && hub.viewer(user).is_some());
+        tokio::time::advance(half).await;
+        hub.tick();
+        assert!(hub.viewer(user).is_none());
+    }
 }

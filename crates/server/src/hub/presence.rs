@@ -79,9 +79,9 @@ impl Devices {
         self.devices.extract_if(.., is_gone).filter_map(|device| device.recognized).collect()
     }
 
-    /// Whether one is gone and not forgotten yet.
-    pub(super) fn are_leaving(&self) -> bool {
-        self.devices.iter().any(|device| device.gone_at.is_some())
+    /// Since when the one is gone that is the next to be forgotten.
+    pub(super) fn gone_at(&self) -> Option<Instant> {
+        self.devices.iter().filter_map(|device| device.gone_at).min()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -25,6 +25,8 @@ pub(super) struct State {
     recognitions: Recognitions,
     /// Who has closed the last connection of a device, until it is forgotten.
     leaving: IdSet<UserId>,
+    /// When the grace of the first of them is over: until then there is nothing to forget.
+    forget_at: Option<Instant>,
     /// The newest beginning of a membership that anybody here has.
     pub(super) newest_joined: Seq,
     pub(super) wheel: Wheel,
@@ -96,8 +98,10 @@ impl State {
         let user = session.viewer.user;
         if let Some(person) = self.people.get_mut(&user) {
             person.sessions.retain(|other| !Arc::ptr_eq(other, session));
-            person.devices.disconnected(session.credential, Instant::now());
+            let now = Instant::now();
+            person.devices.disconnected(session.credential, now);
             self.leaving.insert(user);
+            self.forget_at.get_or_insert(now + limits::OFFLINE_AFTER);
             self.roster.set_own(user, person.devices.standing());
             self.connections = self.connections.saturating_sub(1);
             let rooms = person.viewer.rooms();
@@ -139,7 +143,17 @@ impl State {
 
     /// Looks whose grace is over and who is as they were not when the others were last told.
     pub(super) fn sweep(&mut self, now: Instant) -> Vec<Standing> {
-        let mut gone = Vec::new();
+        if self.forget_at.is_some_and(|at| now >= at) {
+            self.forget_who_left(now);
+        }
+        if !self.deaf {
+            self.roster.sweep(now, limits::BUS_STANDING_KEPT);
+        }
+        self.roster.own_news().map(|(user, level)| standing(user, level)).collect()
+    }
+
+    fn forget_who_left(&mut self, now: Instant) {
+        let (mut gone, mut first) = (Vec::new(), None::<Instant>);
         self.leaving.retain(|user| {
             let Some(person) = self.people.get_mut(user) else { return false };
             let forgotten = person.devices.sweep(now, limits::OFFLINE_AFTER);
@@ -150,16 +164,14 @@ impl State {
             if person.sessions.is_empty() && person.devices.is_empty() {
                 gone.push(*user);
             }
-            person.devices.are_leaving()
+            let gone_at = person.devices.gone_at();
+            first = first.into_iter().chain(gone_at).min();
+            gone_at.is_some()
         });
-        if !self.deaf {
-            self.roster.sweep(now, limits::BUS_STANDING_KEPT);
-        }
-        let news = self.roster.own_news().map(|(user, level)| standing(user, level)).collect();
+        self.forget_at = first.map(|at| at + limits::OFFLINE_AFTER);
         for user in gone {
             self.forget(user);
         }
-        news
     }
 
     pub(super) fn wake(&self, audience: Audience) {
