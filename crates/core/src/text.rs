@@ -234,9 +234,10 @@ fn check_message_body(text: &str) -> Result<String, BadText> {
     if text.contains('\0') {
         return Err(BadText::Malformed("must not contain the character U+0000"));
     }
-    let text = match text.contains('\r') {
-        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
-        false => Cow::Borrowed(text),
+    let text = if text.contains('\r') {
+        Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(text)
     };
     let text = text.trim_end();
     if text.trim().is_empty() {

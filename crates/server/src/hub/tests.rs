@@ -220,7 +220,7 @@ async fn however_many_there_are_each_is_written_to_once() {
     let credential = idle.registration.session().credential;
     let mut others = Vec::new();
     // Not a whole number of looks.
-    for _ in 0..2 * limits::DIRECT_AHEAD + 1 {
+    for _ in 0..=2 * limits::DIRECT_AHEAD {
         let other = idle.hub.connect(idle.ada, credential, Transport::Websocket, None).await.unwrap();
         let far = lent(&idle.hub, &other).await;
         others.push((other, far));
