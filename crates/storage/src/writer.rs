@@ -12,6 +12,7 @@
 //! can know whether it did: then too it is `Unavailable`, and a post's nonce makes trying again safe.
 
 mod gather;
+mod queue;
 
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
@@ -22,7 +23,7 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use switchback_core::{Seq, UserId};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::db::{Conn, Origin};
@@ -32,12 +33,12 @@ use crate::tx::Tx;
 use crate::write::messages::{self, ReadMark};
 use crate::{Error, LoggedEvent, NewMessage, Posted, WriterStats, limits, postgres};
 use gather::Gathering;
+use queue::{Receiver, Refused, Sender};
 
 /// The way to the writer's task.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    /// Empty once closed. The lock is held for an instant, never across an `await`.
-    queue: Mutex<Option<mpsc::Sender<Write>>>,
+    queue: Sender<Write>,
     /// Taken by the first to close; the others wait for it.
     task: tokio::sync::Mutex<Option<JoinHandle<Ended>>>,
     counters: Arc<Counters>,
@@ -94,13 +95,12 @@ struct Counters {
     commits: AtomicU64,
     operations: AtomicU64,
     busy_us: AtomicU64,
-    queued: AtomicU64,
     largest_group: AtomicU64,
 }
 
 impl Writer {
     pub(crate) fn start(tx: Tx, head: Seq, origin: Origin, lock: Option<File>) -> Self {
-        let (queue, waiting) = mpsc::channel(limits::WRITER_QUEUE);
+        let (queue, waiting) = queue::queue(limits::WRITER_QUEUE);
         let express = express(&origin);
         #[cfg(test)]
         let for_tests = express.as_ref().map(Express::setter);
@@ -110,7 +110,7 @@ impl Writer {
         let (counting, freshening) = (Arc::clone(&counters), Arc::clone(&fresh));
         let task = Task { tx, express, waiting, doorbell, counters: counting, fresh: freshening, origin };
         let task = tokio::spawn(async move { Ended { conn: task.run().await, _lock: lock } });
-        let (queue, task) = (Mutex::new(Some(queue)), tokio::sync::Mutex::new(Some(task)));
+        let task = tokio::sync::Mutex::new(Some(task));
         Self {
             queue,
             task,
@@ -154,18 +154,9 @@ impl Writer {
     }
 
     fn enqueue(&self, write: Write) -> Result<(), Error> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = queue.as_ref().ok_or_else(stopped)?;
-        // Counted first: the task may have taken it before this line's successor runs.
-        self.counters.queued.fetch_add(1, Ordering::Relaxed);
-        sender.try_send(write).map_err(|error| {
-            self.counters.queued.fetch_sub(1, Ordering::Relaxed);
-            match error {
-                mpsc::error::TrySendError::Full(_) => {
-                    Error::Unavailable("too many writes are waiting".to_owned())
-                }
-                mpsc::error::TrySendError::Closed(_) => stopped(),
-            }
+        self.queue.put(write).map_err(|refused| match refused {
+            Refused::Full => Error::Unavailable("too many writes are waiting".to_owned()),
+            Refused::Closed => stopped(),
         })
     }
 
@@ -179,7 +170,7 @@ impl Writer {
 
     /// Takes nothing more, finishes what is waiting, and hands over what is left.
     pub(crate) async fn finish(&self) -> Option<Ended> {
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.queue.close();
         let mut task = self.task.lock().await;
         task.take()?.await.ok()
     }
@@ -201,7 +192,7 @@ impl Writer {
             commits: load(&counters.commits),
             operations: load(&counters.operations),
             busy_us: load(&counters.busy_us),
-            queued: load(&counters.queued),
+            queued: u64::try_from(self.queue.len()).unwrap_or(u64::MAX),
             largest_group: load(&counters.largest_group),
         }
     }
@@ -337,7 +328,7 @@ fn value<T>(outcome: Result<(), Error>, value: Option<T>) -> Result<T, Error> {
 struct Task {
     tx: Tx,
     express: Option<Express>,
-    waiting: mpsc::Receiver<Write>,
+    waiting: Receiver<Write>,
     doorbell: watch::Sender<Seq>,
     counters: Arc<Counters>,
     fresh: Arc<Fresh>,
@@ -350,10 +341,15 @@ impl Task {
         let mut group = Vec::new();
         let mut gathering = Gathering::new();
         let most = self.origin.group_max();
-        while self.waiting.recv_many(&mut group, most).await > 0 {
+        loop {
+            self.waiting.holds(1).await;
+            self.waiting.take(most, &mut group);
+            if group.is_empty() {
+                // The queue is closed.
+                break;
+            }
             gathering.complete(&mut group, &mut self.waiting, Write::author).await;
             let size = u64::try_from(group.len()).unwrap_or(u64::MAX);
-            self.counters.queued.fetch_sub(size, Ordering::Relaxed);
             self.counters.largest_group.fetch_max(size, Ordering::Relaxed);
             let started = Instant::now();
             self.write(&mut group).await;

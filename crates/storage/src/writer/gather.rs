@@ -9,9 +9,10 @@
 use std::time::Duration;
 
 use switchback_core::UserId;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout};
 
+use super::queue::Receiver;
 use crate::limits;
 
 /// What is known of those who write.
@@ -45,25 +46,17 @@ impl Gathering {
     pub(super) async fn complete<T>(
         &mut self,
         group: &mut Vec<T>,
-        waiting: &mut mpsc::Receiver<T>,
+        waiting: &mut Receiver<T>,
         author: impl Fn(&T) -> Option<UserId>,
     ) {
         self.count(group.iter().map(&author));
         let Some(Wait { operations, longest }) = self.wait() else { return };
-        let over = tokio::time::sleep(longest);
-        tokio::pin!(over);
-        while let Some(missing @ 1..) = operations.checked_sub(group.len()) {
-            let come = tokio::select! {
-                biased;
-                come = waiting.recv_many(group, missing) => come,
-                () = &mut over => return,
-            };
-            // The queue is closed.
-            if come == 0 {
-                return;
-            }
-            self.count(group[group.len() - come..].iter().map(&author));
-        }
+        let Some(missing @ 1..) = operations.checked_sub(group.len()) else { return };
+        // If they are not enough by then, those who have come are.
+        let _: Result<(), Elapsed> = timeout(longest, waiting.holds(missing)).await;
+        let begun_with = group.len();
+        waiting.take(missing, group);
+        self.count(group[begun_with..].iter().map(&author));
     }
 
     /// Counts operations that have come since the last time, by those who asked for them, if that is known.
@@ -110,6 +103,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::writer::queue::queue;
 
     /// What is known after `rounds` in which each of so many people has written, one every `gap`.
     fn after(people: u128, gap: Duration, rounds: u32) -> Gathering {
@@ -172,12 +166,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_group_is_complete_when_all_who_are_expected_have_come() {
         let mut gathering = after(3, ms(3), 100);
-        let (sender, mut waiting) = mpsc::channel(8);
+        let (sender, mut waiting) = queue(8);
         let (mut group, begun) = (vec![person(0)], Instant::now());
         let coming = async {
             for number in 1..5 {
                 tokio::time::sleep(ms(1)).await;
-                sender.send(person(number)).await.unwrap();
+                sender.put(person(number)).unwrap();
             }
         };
         let complete = gathering.complete(&mut group, &mut waiting, |author| Some(*author));
@@ -192,7 +186,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_group_that_nobody_joins_is_written_after_its_time() {
         let mut gathering = after(3, ms(3), 100);
-        let (sender, mut waiting) = mpsc::channel(8);
+        let (sender, mut waiting) = queue(8);
         let (mut group, begun) = (vec![person(0)], Instant::now());
         gathering.complete(&mut group, &mut waiting, |author| Some(*author)).await;
         assert_eq!(group.len(), 1);
