@@ -8,12 +8,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::Response;
-use futures_util::future::BoxFuture;
+use axum::body::Body;
+use futures_util::future::{BoxFuture, Either};
+use futures_util::{FutureExt as _, TryFutureExt as _};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -145,10 +147,10 @@ impl Arrival {
     {
         let Self { door, accepting, http } = self;
         let stream = Prompt::new(stream);
-        let Some(door) = door else { return Some(Box::pin(http.serve(stream))) };
+        let Some(door) = door else { return Some(Box::pin(http.serve(stream, None))) };
         match door.look(stream, handle, http.connection.clone(), &accepting).await {
             Visitor::Guest(staying) => Some(staying),
-            Visitor::Other(stream) => Some(Box::pin(http.serve(stream))),
+            Visitor::Other(stream) => Some(Box::pin(http.serve(stream, Some(door)))),
             Visitor::Gone => None,
         }
     }
@@ -163,19 +165,21 @@ struct Http {
 }
 
 impl Http {
-    async fn serve<S>(self, stream: S)
+    async fn serve<S>(self, stream: S, door: Option<Door>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { router, protocol, watcher, connection } = self;
-        let router = router
-            .map_request(move |mut request: hyper::Request<_>| {
-                request.extensions_mut().insert(connection.clone());
-                request
-            })
-            .map_response(|response: Response| response.map(paced));
-        let served =
-            protocol.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(router));
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(connection.clone());
+            let answer = match &door {
+                Some(door) if Door::hears(&request) => Either::Left(Box::pin(door.hear(request)).map(Ok)),
+                _ => Either::Right(router.clone().oneshot(request)),
+            };
+            answer.map_ok(|response| response.map(paced))
+        });
+        let served = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(served.into_owned()).await {
             tracing::debug!(%error, "a connection broke");
         }

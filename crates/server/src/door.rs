@@ -14,6 +14,8 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::extract::Request;
+use axum::response::Response;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, DATE, EXPECT, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
@@ -57,10 +59,20 @@ impl Door {
         Self { app }
     }
 
+    /// Whether a request is a command by POST, which is what who has an event stream asks for most.
+    pub(crate) fn hears(request: &Request) -> bool {
+        request.method() == Method::POST && request.uri().path() == chat::PATH
+    }
+
+    /// The answer to it.
+    pub(crate) fn hear(&self, request: Request) -> impl Future<Output = Response> + use<> {
+        edge::for_chat(self.app.clone(), request)
+    }
+
     /// Looks who comes. `accepting`: ends the wait for the first bytes; `handle`: the stream, where bytes can
     /// be written to it as they are.
     pub(crate) async fn look<S>(
-        self,
+        &self,
         mut stream: Prompt<S>,
         handle: Option<Arc<TcpStream>>,
         connection: Connection,

@@ -4,7 +4,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::middleware::from_fn;
 use hyper_util::server::graceful::GracefulShutdown;
 use switchback_storage::Store;
 use tokio::net::{TcpListener, TcpSocket};
@@ -119,7 +118,7 @@ impl Server {
         let graceful = GracefulShutdown::new();
         {
             // Dropped before the stop goes on: whoever is not accepted yet is refused at once.
-            let router = http::router(self.app.clone()).layer(from_fn(http::one_host));
+            let router = http::router(self.app.clone());
             let (door, connections) = (Door::new(self.app.clone()), self.app.config.connections);
             let acceptor = Acceptor::new(router, Some(door), connections, self.tls, &graceful);
             tokio::select! {

@@ -190,7 +190,8 @@ impl Guest {
     }
 }
 
-async fn enter(State(app): State<App>, request: Request) -> Response {
+/// The route.
+pub(crate) async fn enter(State(app): State<App>, request: Request) -> Response {
     let (request, body) = socket::taken_apart(request);
     let entered = match socket::decision(&request) {
         Decision::Reject(reject) => return socket::rejected(reject, request.version()),

@@ -31,13 +31,32 @@ const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-poli
 /// Routes that are not in the table share one name in the figures.
 const NO_ROUTE: &str = "none";
 
-/// Counts requests by route and status.
-pub(super) async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+/// What is true of every request, in one layer: each costs a few blocks of memory for each request.
+pub(super) async fn every(State(app): State<App>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    around(&app, route, request, |request| next.run(request)).await
+}
+
+/// Has a request answered that names its host; counts it by route and status, and keeps browsers careful.
+pub(super) async fn around<F>(
+    app: &App,
+    route: &str,
+    request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let start = Instant::now();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
-    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let https = is_https(request.extensions(), request.headers(), &app.config);
+    let mut response =
+        if names_its_host(&request) { answer(request).await } else { without_its_host(&request) };
+    // A handshake's answer has a form of its own.
+    if method != Method::CONNECT && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        keep_careful(response.headers_mut(), https);
+    }
     app.metrics.answered(&method, route, response.status(), start.elapsed());
     if response.status() == StatusCode::TOO_MANY_REQUESTS {
         app.metrics.rate_limited();
@@ -47,31 +66,18 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
 
 /// Refuses a request of HTTP/1.1 that does not name exactly one host (RFC 9112 3.2).
 pub(crate) async fn one_host(request: Request, next: Next) -> Response {
-    if !names_its_host(&request) {
-        let hosts = request.headers().get_all(HOST).iter().count();
-        let detail = format!("a request names exactly one host; this one has {hosts} lines `Host`");
-        return Refused::new(ErrorCode::BadRequest, detail)
-            .with_status(StatusCode::BAD_REQUEST)
-            .into_response();
-    }
-    next.run(request).await
+    if names_its_host(&request) { next.run(request).await } else { without_its_host(&request) }
+}
+
+fn without_its_host(request: &Request) -> Response {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    let detail = format!("a request names exactly one host; this one has {hosts} lines `Host`");
+    Refused::new(ErrorCode::BadRequest, detail).with_status(StatusCode::BAD_REQUEST).into_response()
 }
 
 /// Whether a request of HTTP/1.1 names exactly one host.
 pub(crate) fn names_its_host<B>(request: &http::Request<B>) -> bool {
     request.version() != Version::HTTP_11 || request.headers().get_all(HOST).iter().count() == 1
-}
-
-/// Headers for every answer but a handshake's, which has a form of its own.
-pub(super) async fn careful(State(app): State<App>, request: Request, next: Next) -> Response {
-    let https = is_https(request.extensions(), request.headers(), &app.config);
-    let is_connect = request.method() == Method::CONNECT;
-    let mut response = next.run(request).await;
-    if is_connect || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return response;
-    }
-    keep_careful(response.headers_mut(), https);
-    response
 }
 
 /// The headers that keep browsers careful; `https`: the browser's side of the connection is encrypted.

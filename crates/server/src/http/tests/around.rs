@@ -1,11 +1,17 @@
 //! Files, figures, and what goes along with every answer.
 
 use std::io::Read as _;
+use std::net::Ipv4Addr;
 
-use http::Method;
+use axum::body::Body;
+use http::{Method, Request};
+use switchback_core::limits;
+use tower::ServiceExt as _;
 
 use super::super::assets::assets;
-use super::Site;
+use super::super::for_chat;
+use super::{Got, Site};
+use crate::accept::Connection;
 
 #[tokio::test]
 async fn files_are_served_for_ever_under_their_hash() {
@@ -109,4 +115,42 @@ async fn long_texts_are_compressed_for_those_who_take_it() {
     assert_eq!(site.get("/api/v1/openapi.json").send().await.header("content-encoding"), "");
     let short = site.get("/api/v1/session").bearer(&ada).with("accept-encoding", "gzip").send().await;
     assert_eq!(short.header("content-encoding"), "");
+}
+
+#[tokio::test]
+async fn a_command_is_answered_alike_with_and_without_its_route() {
+    let site = Site::of_a_team().await;
+    let (token, cookie) = (site.token("ada").await, site.cookie("ada").await);
+    let (host, bearer) = (("host", "chat.test"), ("authorization", token.as_str()));
+    let long = "x".repeat(limits::COMMAND_BYTES + 1);
+    let cases: [(&[(&str, &str)], &str, u16); 9] = [
+        (&[host, bearer], r#"{"type":"ping","id":1}"#, 200),
+        (&[host, ("cookie", &cookie)], r#"{"type":"ping"}"#, 200),
+        (&[host, ("cookie", &cookie), ("origin", "https://other.test")], r#"{"type":"ping"}"#, 403),
+        (&[host], r#"{"type":"ping"}"#, 401),
+        (&[host, bearer], "{", 400),
+        (&[host, bearer], r#"{"type":"dance","id":2}"#, 400),
+        (&[host, bearer], &long, 413),
+        (&[bearer], r#"{"type":"ping"}"#, 400),
+        (&[host, host, bearer], r#"{"type":"ping"}"#, 400),
+    ];
+    for (headers, body, status) in cases {
+        let request = || {
+            let mut request = Request::post("/chat");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let connection = Connection { peer: Ipv4Addr::LOCALHOST.into(), tls: false, place: None };
+            request.extension(connection).body(Body::from(body.to_owned())).unwrap()
+        };
+        let mut routed = Got::from(site.router.clone().oneshot(request()).await.unwrap()).await;
+        let straight = Got::from(for_chat(site.app.clone(), request()).await).await.assert_status(status);
+        // Without a route, it is HTTP that says so.
+        routed.headers.remove("content-length");
+        assert_eq!(straight, routed, "{headers:?}");
+    }
+    let figures = site.get("/metrics").send().await.text();
+    let counted = figures.lines().filter(|line| line.contains(r#"route="/chat""#) && line.contains("total"));
+    let counted: f64 = counted.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
+    assert!((counted - 18.0).abs() < 0.5, "{counted} of 18");
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -46,6 +47,7 @@ struct Site {
 }
 
 /// What came back.
+#[derive(Debug, PartialEq)]
 struct Got {
     status: StatusCode,
     headers: HeaderMap,
@@ -155,13 +157,16 @@ impl Asking<'_> {
         let mut request = self.request.body(self.body).unwrap();
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
         request.extensions_mut().insert(Connection { peer, tls: false, place: None });
-        let response = self.site.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Got { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+        Got::from(self.site.router.clone().oneshot(request).await.unwrap()).await
     }
 }
 
 impl Got {
+    async fn from(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
