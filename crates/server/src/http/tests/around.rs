@@ -117,13 +117,15 @@ async fn long_texts_are_compressed_for_those_who_take_it() {
     assert_eq!(short.header("content-encoding"), "");
 }
 
+type Headers<'t> = &'t [(&'t str, &'t str)];
+
 #[tokio::test]
 async fn a_command_is_answered_alike_with_and_without_its_route() {
     let site = Site::of_a_team().await;
     let (token, cookie) = (site.token("ada").await, site.cookie("ada").await);
     let (host, bearer) = (("host", "chat.test"), ("authorization", token.as_str()));
     let long = "x".repeat(limits::COMMAND_BYTES + 1);
-    let cases: [(&[(&str, &str)], &str, u16); 9] = [
+    let cases: [(Headers<'_>, &str, u16); 9] = [
         (&[host, bearer], r#"{"type":"ping","id":1}"#, 200),
         (&[host, ("cookie", &cookie)], r#"{"type":"ping"}"#, 200),
         (&[host, ("cookie", &cookie), ("origin", "https://other.test")], r#"{"type":"ping"}"#, 403),
