@@ -174,7 +174,9 @@ impl Http {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(connection.clone());
             let answer = match &door {
-                Some(door) if Door::hears(&request) => Either::Left(Box::pin(door.hear(request)).map(Ok)),
+                Some(door) if Door::is_command(&request) => {
+                    Either::Left(Box::pin(door.command(request)).map(Ok))
+                }
                 _ => Either::Right(router.clone().oneshot(request)),
             };
             answer.map_ok(|response| response.map(paced))

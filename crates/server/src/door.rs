@@ -6,6 +6,8 @@
 //! conversation begins on the bare stream. In every other case (no whole head, something behind it, HTTP/2,
 //! another address, whatever is refused) nothing has happened: the bytes are read again, by HTTP.
 //!
+//! A command by POST comes on a connection that is HTTP's and is known by its first line: it needs no route.
+//!
 //! What is decided here is decided by the route's own functions; only what would go through is carried out.
 
 use std::fmt::Write as _;
@@ -60,12 +62,12 @@ impl Door {
     }
 
     /// Whether a request is a command by POST, which is what who has an event stream asks for most.
-    pub(crate) fn hears(request: &Request) -> bool {
+    pub(crate) fn is_command(request: &Request) -> bool {
         request.method() == Method::POST && request.uri().path() == chat::PATH
     }
 
     /// The answer to it.
-    pub(crate) fn hear(&self, request: Request) -> impl Future<Output = Response> + use<> {
+    pub(crate) fn command(&self, request: Request) -> impl Future<Output = Response> + use<> {
         edge::for_chat(self.app.clone(), request)
     }
 

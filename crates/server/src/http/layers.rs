@@ -1,12 +1,14 @@
-//! What happens to every request and answer, whatever its route: counting, headers that keep
-//! browsers careful, the check against other sites' pages, a time limit.
+//! What happens to every request and answer, whatever its route: the check of its host, counting, headers
+//! that keep browsers careful, what becomes of a defect; and for all but `/chat` the check against other
+//! sites' pages, a time limit, compression.
 
-use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
 use http::header::{
     CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
@@ -38,7 +40,8 @@ pub(super) async fn every(State(app): State<App>, request: Request, next: Next) 
     around(&app, route, request, |request| next.run(request)).await
 }
 
-/// Has a request answered that names its host; counts it by route and status, and keeps browsers careful.
+/// Has a request answered that names its host, also if that panics; counts it by route and status, and keeps
+/// browsers careful.
 pub(super) async fn around<F>(
     app: &App,
     route: &str,
@@ -51,8 +54,12 @@ where
     let start = Instant::now();
     let method = request.method().clone();
     let https = is_https(request.extensions(), request.headers(), &app.config);
-    let mut response =
-        if names_its_host(&request) { answer(request).await } else { without_its_host(&request) };
+    let mut response = if names_its_host(&request) {
+        let answered = AssertUnwindSafe(async { answer(request).await }).catch_unwind();
+        answered.await.unwrap_or_else(|_| panicked())
+    } else {
+        without_its_host(&request)
+    };
     // A handshake's answer has a form of its own.
     if method != Method::CONNECT && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         keep_careful(response.headers_mut(), https);
@@ -142,7 +149,7 @@ pub(super) async fn wrong_method(method: Method, uri: Uri) -> Response {
 }
 
 /// A handler panicked: a defect, told to the log by the panic itself. The connection stays.
-pub(super) fn panicked(_panic: Box<dyn Any + Send>) -> Response {
+fn panicked() -> Response {
     let detail = "something is wrong with the server; its log says what";
     Refused::new(ErrorCode::Internal, detail).into_response()
 }

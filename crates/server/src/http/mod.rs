@@ -26,14 +26,10 @@ pub(crate) use visitor::is_https;
 #[cfg(test)]
 mod tests;
 
-use std::panic::AssertUnwindSafe;
-
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use futures_util::FutureExt as _;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::chat;
@@ -58,18 +54,14 @@ pub(crate) fn routes() -> Router<App> {
 pub(crate) fn layered(routes: Router<App>, app: App) -> Router {
     let but_chat =
         (from_fn(layers::in_time), from_fn_with_state(app.clone(), layers::own_site), layers::compression());
-    let all = (from_fn_with_state(app.clone(), layers::every), CatchPanicLayer::custom(layers::panicked));
-    routes.layer(but_chat).merge(chat::routes()).layer(all).with_state(app)
+    let every = from_fn_with_state(app.clone(), layers::every);
+    routes.layer(but_chat).merge(chat::routes()).layer(every).with_state(app)
 }
 
 /// Answers a request for `/chat` as its route does, without a look for it: of all that a post needs, routing
 /// was a tenth.
 pub(crate) async fn for_chat(app: App, request: Request) -> Response {
-    let answer = |request| {
-        let entered = AssertUnwindSafe(chat::enter(State(app.clone()), request)).catch_unwind();
-        entered.map(|answer| answer.unwrap_or_else(layers::panicked))
-    };
-    layers::around(&app, chat::PATH, request, answer).await
+    layers::around(&app, chat::PATH, request, |request| chat::enter(State(app.clone()), request)).await
 }
 
 /// Reads the embedded files, so that the first page does not wait for it.

@@ -9,7 +9,7 @@ use switchback_core::limits;
 use tower::ServiceExt as _;
 
 use super::super::assets::assets;
-use super::super::for_chat;
+use super::super::{for_chat, layered};
 use super::{Got, Site};
 use crate::accept::Connection;
 
@@ -155,4 +155,24 @@ async fn a_command_is_answered_alike_with_and_without_its_route() {
     let counted = figures.lines().filter(|line| line.contains(r#"route="/chat""#) && line.contains("total"));
     let counted: f64 = counted.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
     assert!((counted - 18.0).abs() < 0.5, "{counted} of 18");
+}
+
+#[tokio::test]
+async fn a_defect_is_answered_like_everything_else() {
+    let site = Site::empty().await;
+    let route = axum::Router::new().route("/defect", axum::routing::get(defect));
+    let router = layered(route, site.app.clone());
+    let connection = Connection { peer: Ipv4Addr::LOCALHOST.into(), tls: false, place: None };
+    let request = Request::get("/defect").header("host", "chat.test").extension(connection);
+    let got = Got::from(router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()).await;
+    got.assert_problem(500, "its log says what");
+    assert_eq!(got.header("x-content-type-options"), "nosniff");
+    let figures = site.get("/metrics").send().await.text();
+    let is_counted = |line: &str| line.contains(r#"route="/defect""#) && line.contains(r#"status="5xx""#);
+    assert!(figures.lines().any(is_counted), "{figures}");
+}
+
+#[expect(clippy::panic, reason = "a handler with a defect")]
+async fn defect() {
+    panic!("a defect")
 }
