@@ -176,4 +176,27 @@ fn of_duplicate_keys_the_last_wins() {
         let request = Request::parse(json.as_bytes());
         assert_eq!(request.map(|request| request.id), Ok(Some(CommandId::Number(2))), "{json}");
     }
+    let request = Request::parse(br#"{"type":"ping","id":1,"id":null}"#);
+    assert_eq!(request.map(|request| request.id), Ok(None), "absent is what was said last");
+}
+
+#[test]
+fn what_is_below_the_fields_is_no_command() {
+    for json in [
+        r#"{"a":{"type":"ping"}}"#,
+        r#"[{"type":"ping"}]"#,
+        r#"{"$serde_json::private::RawValue":"{\"type\":\"ping\"}"}"#,
+    ] {
+        assert!(Request::parse(json.as_bytes()).is_err(), "{json}");
+    }
+}
+
+#[test]
+fn a_whole_number_is_written_as_one() {
+    for (id, expected) in [("7", true), ("-7", true), ("-0", false), ("1e3", false), ("7.0", false)] {
+        let request = Request::parse(format!(r#"{{"type":"ping","id":{id}}}"#).as_bytes());
+        assert_eq!(request.is_ok(), expected, "{id}");
+    }
+    let request = Request::parse(format!(r#"{{"type":"ping","id":{}}}"#, u64::MAX).as_bytes());
+    assert_eq!(request.map_err(|error| error.code), Err(ErrorCode::BadRequest));
 }

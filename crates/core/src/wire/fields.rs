@@ -29,7 +29,7 @@ enum Value<'a> {
     Number(Option<i64>),
     Text(Cow<'a, str>),
     List,
-    Object(Fields<'a>),
+    Object,
 }
 
 /// Field `name` has the wrong type or a value that is not allowed; `rule` completes the sentence.
@@ -48,8 +48,11 @@ impl<'a> Fields<'a> {
             );
             return Err(CommandError::new(ErrorCode::TooLong, detail));
         }
-        match serde_json::from_slice(json) {
-            Ok(Value::Object(fields)) => Ok(fields),
+        let mut fields = Vec::with_capacity(USUAL_FIELDS);
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        let read = reader.deserialize_any(Any { into: Some(&mut fields) });
+        match read.and_then(|value| reader.end().map(|()| value)) {
+            Ok(Value::Object) => Ok(Self(fields)),
             Ok(other) => {
                 let detail =
                     format!("a command is a JSON object such as {{\"type\":\"ping\"}}, not {}", kind(&other));
@@ -153,19 +156,22 @@ fn kind(value: &Value<'_>) -> &'static str {
         Value::Number(_) => "a number",
         Value::Text(_) => "a text",
         Value::List => "a list",
-        Value::Object(_) => "an object",
+        Value::Object => "an object",
     }
 }
 
 impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(Any { into: None })
     }
 }
 
-struct Any;
+/// Any value. What an object has goes into a list, if there is one.
+struct Any<'l, 'de> {
+    into: Option<&'l mut Vec<(Cow<'de, str>, Value<'de>)>>,
+}
 
-impl<'de> Visitor<'de> for Any {
+impl<'de> Visitor<'de> for Any<'_, 'de> {
     type Value = Value<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -205,23 +211,12 @@ impl<'de> Visitor<'de> for Any {
         Ok(Value::List)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value<'de>, A::Error> {
-        let mut fields = Vec::with_capacity(USUAL_FIELDS);
-        while let Some(Key(name)) = object.next_key()? {
-            fields.push((name, object.next_value()?));
+    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<Value<'de>, A::Error> {
+        while let Some((name, value)) = object.next_entry::<Value<'de>, Value<'de>>()? {
+            if let (Value::Text(name), Some(fields)) = (name, &mut self.into) {
+                fields.push((name, value));
+            }
         }
-        Ok(Value::Object(Fields(fields)))
-    }
-}
-
-/// A field's name, where it was read.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Text(name) => Ok(Self(name)),
-            other => Err(serde::de::Error::custom(format_args!("a name is a text, not {}", kind(&other)))),
-        }
+        Ok(Value::Object)
     }
 }
