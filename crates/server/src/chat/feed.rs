@@ -179,7 +179,10 @@ impl Feed {
         let user = self.session().viewer.user;
         let store = self.hub().store();
         let page = store.events_for(user, self.cursor, self.page_events).await?;
-        self.page_events = limits::CATCH_UP_PAGE_EVENTS.min(2 * self.page_events);
+        // What is looked through and is for others, nobody takes.
+        if !page.events.is_empty() {
+            self.page_events = limits::CATCH_UP_PAGE_EVENTS.min(2 * self.page_events);
+        }
         let epoch = self.hub().epoch();
         for event in page.events {
             let entry = Entry::new(event, epoch);
