@@ -74,8 +74,8 @@ pub(crate) struct Args {
     /// Events that pass while they do not read.
     #[arg(long, default_value_t = 100_000)]
     events: usize,
-    /// The most that the server may hold for each while nobody reads, in KiB: the first page of the log that a
-    /// reader begins to catch up with, however much is owed.
+    /// The most that the server may hold for each while nobody reads, in KiB: what is left of one page of the log
+    /// where most of them begin to catch up with it, however much is owed. Which page, the kernel's buffers decide.
     #[arg(long, default_value_t = 48)]
     most_kib_each: usize,
     /// The server's ring; the default if it is not said.

@@ -65,6 +65,7 @@ pub(crate) fn check(binary: &Path) -> Result<()> {
     let symbols = symbols(binary)?;
     let list = fs::read_to_string(root().join(LIST))?;
     let names: BTreeSet<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    ensure!(!names.is_empty(), "{LIST} is empty: `cargo xtask order` writes it anew");
     let mut known = BTreeSet::new();
     let mut named_bytes = 0;
     for (symbol, bytes) in &symbols {

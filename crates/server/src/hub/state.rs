@@ -25,7 +25,7 @@ pub(super) struct State {
     recognitions: Recognitions,
     /// Who has closed the last connection of a device, until it is forgotten.
     leaving: IdSet<UserId>,
-    /// When the grace of the first of them is over: until then there is nothing to forget.
+    /// Before this, none of them has been gone for long enough.
     forget_at: Option<Instant>,
     /// The newest beginning of a membership that anybody here has.
     pub(super) newest_joined: Seq,

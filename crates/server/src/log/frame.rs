@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::limits;
 
-/// A frame in both its framings.
+/// A frame as a WebSocket message, and as a part of an event stream where somebody wants that.
 #[derive(Debug)]
 pub(crate) struct Frame {
     /// The JSON; a part of `message`.

@@ -42,7 +42,8 @@ impl Gathering {
         Self { gap: limits::GATHER_SILENCE, counted: Instant::now(), recent, oldest: 0 }
     }
 
-    /// Takes what comes until a group that has begun is as large as it should be, or nothing comes any more.
+    /// Waits until a group that has begun is as large as it should be, its time is over, or the queue is closed, and
+    /// takes what has come.
     pub(super) async fn complete<T>(
         &mut self,
         group: &mut Vec<T>,

@@ -134,27 +134,56 @@ impl<T> Drop for Receiver<T> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake};
+
     use futures_util::FutureExt as _;
 
     use super::*;
 
-    #[test]
-    fn who_takes_is_woken_for_as_many_as_they_wait_for() {
-        let (sender, mut receiver) = queue(8);
-        let (mut taken, count) = (Vec::new(), futures_util::task::noop_waker_ref());
-        let mut waits = Box::pin(receiver.holds(3));
-        let mut cx = std::task::Context::from_waker(count);
-        assert!(waits.poll_unpin(&mut cx).is_pending());
-        for number in 0..2 {
-            sender.put(number).unwrap();
-            assert!(sender.0.state().woken.is_some(), "{number} wakes nobody");
+    /// How often it was woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
-        sender.put(2).unwrap();
-        assert!(sender.0.state().woken.is_none());
+    }
+
+    #[test]
+    fn who_takes_is_woken_once_and_for_as_many_as_they_wait_for() {
+        let (sender, mut receiver) = queue(8);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let mut waits = Box::pin(receiver.holds(3));
+        assert!(waits.poll_unpin(&mut cx).is_pending());
+        let counts = [0, 1, 2, 3].map(|number| {
+            sender.put(number).unwrap();
+            woken.0.load(Ordering::Relaxed)
+        });
+        assert_eq!(counts, [0, 0, 1, 1]);
         assert!(waits.poll_unpin(&mut cx).is_ready());
         drop(waits);
-        receiver.take(2, &mut taken);
-        assert_eq!((taken, sender.len()), (vec![0, 1], 1));
+        let mut taken = Vec::new();
+        receiver.take(3, &mut taken);
+        assert_eq!((taken, sender.len()), (vec![0, 1, 2], 1));
+    }
+
+    #[test]
+    fn who_no_longer_waits_for_more_is_not_woken_for_it() {
+        let (sender, mut receiver) = queue(8);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        // As after a time limit.
+        let mut waits = Box::pin(receiver.holds(2));
+        assert!(waits.poll_unpin(&mut Context::from_waker(&waker)).is_pending());
+        drop(waits);
+        receiver.take(2, &mut Vec::new());
+        sender.put(1).unwrap();
+        sender.put(2).unwrap();
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
     }
 
     #[test]
