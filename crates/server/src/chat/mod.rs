@@ -190,7 +190,7 @@ impl Guest {
     }
 }
 
-/// The route.
+/// Answers a request for `/chat`, whichever of its ways in it asks for.
 pub(crate) async fn enter(State(app): State<App>, request: Request) -> Response {
     let (request, body) = socket::taken_apart(request);
     let entered = match socket::decision(&request) {

@@ -431,6 +431,12 @@ impl Hub {
 
     /// Makes new events visible, then wakes whom they concern; returns those to [`Hub::deliver`] to.
     fn publish(&self, entries: &[Arc<Entry>]) -> Direct {
+        // Not left to the first reader, who holds the ring meanwhile.
+        if self.state().streams > 0 {
+            for entry in entries {
+                entry.frame_for_streams();
+            }
+        }
         self.ring.push(entries.iter().cloned());
         let head = self.ring.head();
         self.visible.send_replace(head);

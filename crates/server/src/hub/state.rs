@@ -34,6 +34,8 @@ pub(super) struct State {
     /// The bus is away.
     pub(super) deaf: bool,
     pub(super) connections: usize,
+    /// Those of them that are event streams or batches.
+    pub(super) streams: usize,
     pub(super) draining: bool,
     /// See [`super::Hub::stirred`].
     pub(super) stirred: u64,
@@ -87,6 +89,7 @@ impl State {
         self.changed(rooms);
         self.roster.set_own(user, level);
         self.connections += 1;
+        self.streams += usize::from(transport != Transport::Websocket);
         // A batch has an end of its own.
         if transport != Transport::Batch {
             self.wheel.add(&session);
@@ -104,6 +107,8 @@ impl State {
             self.forget_at.get_or_insert(now + limits::OFFLINE_AFTER);
             self.roster.set_own(user, person.devices.standing());
             self.connections = self.connections.saturating_sub(1);
+            let is_stream = session.transport != Transport::Websocket;
+            self.streams = self.streams.saturating_sub(is_stream.into());
             let rooms = person.viewer.rooms();
             self.changed(rooms);
         }

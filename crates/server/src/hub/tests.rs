@@ -232,3 +232,21 @@ async fn however_many_there_are_each_is_written_to_once() {
     }
     assert_eq!(idle.heard().await, messages(&entries));
 }
+
+#[tokio::test]
+async fn events_are_framed_for_event_streams_while_somebody_has_one() {
+    let idle = Idle::new().await;
+    let credential = idle.registration.session().credential;
+    for (transport, expected) in [
+        (Transport::Websocket, false),
+        (Transport::Sse, true),
+        (Transport::Batch, true),
+        (Transport::Websocket, false),
+    ] {
+        let registration = idle.hub.connect(idle.ada, credential, transport, None).await.unwrap();
+        let entries = idle.posts([idle.rooms[0]]).await;
+        idle.hub.publish(&entries);
+        assert_eq!(entries[0].frame.is_streamed(), expected, "{transport:?}");
+        drop(registration);
+    }
+}

@@ -55,6 +55,13 @@ impl Entry {
         Self { seq, at, audience, frame, veiled, member, account, deactivated, texts, rewrites }
     }
 
+    /// Has its frames ready for event streams.
+    pub(crate) fn frame_for_streams(&self) {
+        for frame in std::iter::once(&self.frame).chain(&self.veiled) {
+            frame.chunk();
+        }
+    }
+
     /// Whether all who get it get the same, for no other reason than that they are in its room.
     pub(crate) fn is_for_members(&self) -> bool {
         matches!(self.audience, Audience::Room(_)) && self.veiled.is_none()

@@ -22,8 +22,8 @@ pub(crate) struct Frame {
     pub message: Bytes,
     /// Where its reader then stands, if it moves the cursor.
     cursor: Option<Cursor>,
-    /// For event streams, made for the first of them: where nobody has one, it would be half of what a
-    /// frame weighs.
+    /// For event streams, made before the frame is seen if somebody has one, or for the first who comes later:
+    /// where nobody has one, it would be half of what a frame weighs.
     streamed: OnceLock<Streamed>,
 }
 
@@ -63,13 +63,18 @@ impl Frame {
         Arc::new(Self { json, message, cursor, streamed: OnceLock::new() })
     }
 
-    /// It as a block of an event stream (WHATWG HTML 9.2.5): `id:` if it moves the cursor, `data:`, an
+    /// The same as a block of an event stream (WHATWG HTML 9.2.5): `id:` if it moves the cursor, `data:`, an
     /// empty line.
     pub(crate) fn block(&self) -> &Bytes {
         &self.streamed().block
     }
 
-    /// Its block as a chunk of an answer without a length (RFC 9112 7.1), for who writes the stream itself.
+    #[cfg(test)]
+    pub(crate) fn is_streamed(&self) -> bool {
+        self.streamed.get().is_some()
+    }
+
+    /// That block as a chunk of an answer without a length (RFC 9112 7.1), for who writes the stream itself.
     pub(crate) fn chunk(&self) -> &Bytes {
         &self.streamed().chunk
     }
@@ -162,6 +167,7 @@ mod tests {
         let cursor: Cursor = "abc.7".parse().unwrap();
         let frame = Frame::server(&ServerFrame::Heartbeat { cursor });
         assert_eq!(frame.json.as_str(), r#"{"type":"heartbeat","cursor":"abc.7"}"#);
+        assert!(!frame.is_streamed(), "framed for event streams though nobody has one");
         assert_eq!(&frame.block()[..], b"id: abc.7\ndata: {\"type\":\"heartbeat\",\"cursor\":\"abc.7\"}\n\n");
         let size = format!("{:x}\r\n", frame.block().len());
         assert_eq!(frame.chunk(), &[size.as_bytes(), &frame.block()[..], b"\r\n"].concat());
