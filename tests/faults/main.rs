@@ -17,6 +17,8 @@ mod draw;
 mod faults;
 mod link;
 mod plan;
+#[path = "../shared/port.rs"]
+mod port;
 #[path = "../shared/publish.rs"]
 mod publish;
 mod raw;

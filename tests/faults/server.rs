@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
 use crate::disk::{Disk, Kind};
+use crate::port::Port;
 use crate::until;
 
 /// Names another binary to test.
@@ -28,6 +29,8 @@ pub(crate) struct Server {
     pub(crate) disk: Option<Disk>,
     /// The file that says how far its clock is off.
     clock: Option<PathBuf>,
+    /// Where it comes back after a kill.
+    _port: Port,
 }
 
 fn switchback() -> Command {
@@ -53,8 +56,8 @@ impl Server {
             assert!(Path::new(FAKETIME).exists(), "{FAKETIME} is missing: install Debian's package faketime");
             std::fs::write(clock, "+0\n").unwrap();
         }
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { address, child: None, dir, disk, clock };
+        let port = Port::keep().unwrap();
+        let mut server = Self { address: port.address, child: None, dir, disk, clock, _port: port };
         server.spawn().await;
         server
     }

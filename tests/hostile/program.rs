@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::Stdio;
 
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use crate::kit::until;
+use crate::kit::{Port, until};
 
 /// Daemons lie where not everybody's `PATH` leads.
 const PLACES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
@@ -31,6 +31,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     dir: TempDir,
     _child: Child,
+    _port: Port,
 }
 
 impl Running {
@@ -39,8 +40,8 @@ impl Running {
         let dir = TempDir::new().unwrap();
         // Some of them give up root before they write their logs.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let port = Port::keep().unwrap();
+        let address = port.address;
         let file = dir.path().join("conf");
         std::fs::write(&file, program.configuration(dir.path(), address, rules, server)).unwrap();
         let output = File::create(dir.path().join("output.log")).unwrap();
@@ -59,7 +60,7 @@ impl Running {
             TcpStream::connect(address).await.is_ok()
         })
         .await;
-        Self { address, dir, _child: child }
+        Self { address, dir, _child: child, _port: port }
     }
 
     /// Everything it has logged so far.

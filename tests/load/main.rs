@@ -11,6 +11,8 @@ mod http;
 mod lean;
 mod limits;
 mod line;
+#[path = "../shared/port.rs"]
+mod port;
 mod posts;
 #[path = "../shared/publish.rs"]
 mod publish;

@@ -1,7 +1,7 @@
 //! The server under test: a process, with what it takes of memory and processor, as Linux tells it.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 use crate::limits;
+use crate::port::Port;
 
 /// Ticks of a second in `/proc/PID/stat`: what Linux shows to programs, whatever it counts itself.
 const TICKS_PER_S: f64 = 100.0;
@@ -25,6 +26,8 @@ pub(crate) struct Server {
     child: Option<Child>,
     pid: Pid,
     starts: usize,
+    /// Where it comes back after a kill.
+    _port: Port,
 }
 
 /// Of the process that runs now; 0: none does.
@@ -51,11 +54,20 @@ pub(crate) struct Usage {
 }
 
 impl Server {
-    /// Not started yet; the port is one that is free now.
+    /// Not started yet.
     pub(crate) fn new(binary: PathBuf, data_dir: PathBuf, args: &[&str]) -> Result<Self> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let port = Port::keep()?;
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Ok(Self { address, binary, data_dir, args, child: None, pid: Pid::default(), starts: 0 })
+        Ok(Self {
+            address: port.address,
+            binary,
+            data_dir,
+            args,
+            child: None,
+            pid: Pid::default(),
+            starts: 0,
+            _port: port,
+        })
     }
 
     pub(crate) fn data_dir(&self) -> &Path {

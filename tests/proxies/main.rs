@@ -13,7 +13,20 @@ mod proxy;
 mod scenes;
 mod site;
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use proxy::Kind;
+use tokio::time::timeout;
+
+/// The longest scene takes a third of it. A client that finds nobody asks again for ever, and so would
+/// the scene that waits for what it hears.
+const SCENE: Duration = Duration::from_secs(150);
+
+/// Plays a scene to its end.
+async fn play(scene: impl Future<Output = ()>) {
+    assert!(timeout(SCENE, scene).await.is_ok(), "no end after {} s", SCENE.as_secs());
+}
 
 /// One test for each scene behind each of these programs.
 macro_rules! behind {
@@ -23,7 +36,7 @@ macro_rules! behind {
 
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $scene() {
-                scenes::$scene($kind).await;
+                play(scenes::$scene($kind)).await;
             })*
         })*
     };
@@ -54,7 +67,10 @@ every_scene_behind! {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quiet_connection_outlives_its_heartbeat() {
     let kinds = [Kind::Nginx, Kind::Caddy, Kind::Haproxy, Kind::Apache];
-    futures_util::future::join_all(kinds.map(scenes::a_quiet_connection_outlives_its_heartbeat)).await;
+    play(async {
+        join_all(kinds.map(scenes::a_quiet_connection_outlives_its_heartbeat)).await;
+    })
+    .await;
 }
 
 behind! {

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::kit::certificates::{Authority, Files};
-use crate::kit::until;
+use crate::kit::{Port, until};
 use crate::page::{example, with, with_part};
 
 /// Daemons lie where not everybody's `PATH` leads.
@@ -51,6 +51,7 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     pub(crate) authority: Authority,
     _child: Child,
+    _port: Port,
     _dir: TempDir,
 }
 
@@ -81,11 +82,11 @@ impl Proxy {
         let dir = TempDir::new().unwrap();
         let authority = Authority::new(dir.path());
         let files = authority.sign(dir.path());
-        let port = free_port().await;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let port = Port::keep().unwrap();
+        let address = port.address;
         let servers: Vec<(&str, &str)> = servers.iter().map(|(from, to)| (*from, to.as_str())).collect();
         let example = with(example, &servers);
-        let places = Places { dir: dir.path(), port, files };
+        let places = Places { dir: dir.path(), port: address.port(), files };
         let mut command = kind.command(example, &places);
         let mut child = command
             .kill_on_drop(true)
@@ -100,7 +101,7 @@ impl Proxy {
             TcpStream::connect(address).await.is_ok()
         })
         .await;
-        Self { address, authority, _child: child, _dir: dir }
+        Self { address, authority, _child: child, _port: port, _dir: dir }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -232,11 +233,6 @@ fn program(name: &str) -> Command {
     Command::new(
         found.unwrap_or_else(|| panic!("{name} is missing; `cargo xtask test --only proxies` installs it")),
     )
-}
-
-/// A port that was free a moment ago.
-pub(crate) async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }
 
 fn gather(output: impl tokio::io::AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<String>> {

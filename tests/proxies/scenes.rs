@@ -1,6 +1,6 @@
 //! What must be true behind every proxy.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::kit::http::Events;
 use crate::kit::server::PASSWORD;
 use crate::kit::websocket::handshake;
-use crate::kit::{Connection, PATIENCE, Server, WebSocket, post};
-use crate::proxy::{Kind, Proxy, free_port};
+use crate::kit::{Connection, PATIENCE, Port, Server, WebSocket, post};
+use crate::proxy::{Kind, Proxy};
 use crate::site::Site;
 
 const WAYS: [Transport; 3] = [Transport::Websocket, Transport::Sse, Transport::Batch];
@@ -258,8 +258,8 @@ pub(crate) async fn a_quiet_connection_outlives_its_heartbeat(kind: Kind) {
 pub(crate) async fn one_of_two_servers_may_be_down(kind: Kind) {
     let server = Server::start_with(&["--trusted-proxies", "127.0.0.1"]).await;
     let (ada, bob) = server.people().await;
-    let nobody = SocketAddr::from(([127, 0, 0, 1], free_port().await));
-    for servers in [[nobody, server.address], [server.address, nobody]] {
+    let nobody = Port::keep().unwrap();
+    for servers in [[nobody.address, server.address], [server.address, nobody.address]] {
         let proxy = Proxy::start_before_two(kind, servers).await;
         let site = Site { server: None, proxy, ada: ada.clone(), bob: bob.clone() };
         for _ in 0..6 {

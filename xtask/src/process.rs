@@ -100,6 +100,45 @@ fn last_lines(tail: &Mutex<VecDeque<String>>) -> String {
     tail.iter().fold("; the end of what it printed:\n".to_owned(), |all, line| all + "    " + line)
 }
 
+/// Kills what this process has started, and what that has started; their names.
+///
+/// By Linux' `/proc` (proc(5)): where there is none, nobody is found.
+pub(crate) fn kill_descendants() -> String {
+    let running = running();
+    let mut found = vec![std::process::id()];
+    let mut at = 0;
+    while let Some(&parent) = found.get(at) {
+        found.extend(running.iter().filter(|process| process.parent == parent).map(|process| process.id));
+        at += 1;
+    }
+    let found = &found[1..];
+    for id in found {
+        // It may have ended with its parent.
+        let _ = Command::new("sh").args(["-c", &format!("kill -KILL {id}")]).stderr(Stdio::null()).status();
+    }
+    let names = running.iter().filter(|process| found.contains(&process.id)).map(|process| &*process.name);
+    names.collect::<Vec<_>>().join(", ")
+}
+
+struct Running {
+    id: u32,
+    parent: u32,
+    name: String,
+}
+
+fn running() -> Vec<Running> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| stat(&std::fs::read_to_string(entry.path().join("stat")).ok()?)).collect()
+}
+
+/// `ID (NAME) STATE PARENT ...`, where a name may have spaces and parentheses.
+fn stat(line: &str) -> Option<Running> {
+    let (head, tail) = line.rsplit_once(')')?;
+    let (id, name) = head.split_once(" (")?;
+    let parent = tail.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Running { id: id.parse().ok()?, parent, name: name.to_owned() })
+}
+
 /// What a program prints, both streams; `None` if it cannot be run or fails.
 pub(crate) fn output(program: &Path, args: &[&str]) -> Option<String> {
     let done = Command::new(program).args(args).stdin(Stdio::null()).output().ok()?;

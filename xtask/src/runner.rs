@@ -3,12 +3,18 @@
 //! A failed step does not end the run: whoever reads it wants to know all that is wrong. A step
 //! that builds on a failed one counts as failed, and says so.
 
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::machine;
+use crate::process;
 use crate::steps::Step;
+
+/// A step that hangs must not take the others' results with it: what it runs is killed after this.
+/// On two cores the longest takes a quarter of it.
+const STEP: Duration = Duration::from_mins(20);
 
 /// Whether everything passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +37,7 @@ pub(crate) fn run(steps: &[Step]) -> Outcome {
         for step in steps {
             let line = match failed_before(step, &lines) {
                 Some(name) => timed(step.name, || bail!("not run: it needs the step {name}")),
-                None => timed(step.name, step.run),
+                None => timed(step.name, || within(STEP, step.run)),
             };
             lines.push(line);
         }
@@ -71,6 +77,24 @@ fn timed(name: &'static str, task: impl FnOnce() -> Result<()>) -> Line {
     Line { name, failure, took }
 }
 
+/// Runs it, and kills the programs it has started if they have not ended by then.
+fn within(limit: Duration, task: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (ended, end) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let guard = scope.spawn(move || {
+            let late = end.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+            late.then(process::kill_descendants)
+        });
+        let done = task();
+        drop(ended);
+        match guard.join() {
+            Ok(None) => done,
+            Ok(Some(killed)) => done.context(format!("killed after {} s: {killed}", limit.as_secs())),
+            Err(_) => bail!("who watches the step panicked"),
+        }
+    })
+}
+
 fn summary(lines: &[Line], took: Duration) -> Outcome {
     // Whoever reads a long log from its end finds the reasons there.
     for (name, why) in lines.iter().filter_map(|line| Some((line.name, line.failure.as_ref()?))) {
@@ -88,4 +112,24 @@ fn summary(lines: &[Line], took: Duration) -> Outcome {
 
 fn seconds(took: Duration) -> String {
     format!("{:.1} s", took.as_secs_f64())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_step_runs_is_killed_when_it_hangs() {
+        let started = Instant::now();
+        // A shell that waits for another program, as cargo waits for a test.
+        let hangs = || process::run(process::root(), "sh", &["-c", "sleep 600; true"]);
+        let error = within(Duration::from_millis(300), hangs).unwrap_err();
+        assert!(started.elapsed() < Duration::from_mins(1), "nobody ended it");
+        let error = format!("{error:#}");
+        assert!(error.starts_with("killed after 0 s: ") && error.contains("sleep"), "{error}");
+        assert!(within(Duration::from_mins(1), || Ok(())).is_ok());
+        let failed = within(Duration::from_mins(1), || bail!("by itself")).unwrap_err();
+        assert_eq!(failed.to_string(), "by itself");
+    }
 }

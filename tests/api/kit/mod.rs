@@ -3,6 +3,8 @@
 pub(crate) mod base;
 pub(crate) mod certificates;
 pub(crate) mod http;
+#[path = "../../shared/port.rs"]
+pub(crate) mod port;
 pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod websocket;
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub(crate) use http::Connection;
+pub(crate) use port::Port;
 pub(crate) use server::{Role, Server};
 pub(crate) use websocket::WebSocket;
 

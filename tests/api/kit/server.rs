@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::http::{self, Answer};
-use super::{Connection, PATIENCE, until};
+use super::{Connection, PATIENCE, Port, until};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -32,6 +32,8 @@ pub(crate) struct Server {
     /// What it said on both of its outputs since it was started last.
     said: Arc<Mutex<String>>,
     args: Vec<String>,
+    /// Where it comes back, if it does.
+    _port: Port,
     _dir: Option<TempDir>,
 }
 
@@ -59,13 +61,15 @@ impl Server {
 
     /// On a data directory that stays.
     pub(crate) async fn start_in(data_dir: &Path, args: &[&str]) -> Self {
+        let port = Port::keep().unwrap();
         let mut server = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            address: port.address,
             scheme: String::new(),
             child: None,
             data_dir: data_dir.to_owned(),
             said: Arc::default(),
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            _port: port,
             _dir: None,
         };
         server.spawn().await;

@@ -6,15 +6,30 @@ import net from "node:net";
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/** A port that is free now. @returns {Promise<number>} */
-export function freePort() {
+/** Below those that Linux gives to connections on their way out (ip_local_port_range). */
+const PORTS = { from: 20_000, to: 32_768 };
+
+/**
+ * A port that is free now, and that no connection takes while its server is away: only another who
+ * chooses here could, and from some twelve thousand.
+ * @returns {Promise<number>}
+ */
+export async function freePort() {
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+    if (await isFree(port)) return port;
+  }
+}
+
+/** @param {number} port @returns {Promise<boolean>} */
+function isFree(port) {
   return new Promise((resolve, reject) => {
     const probe = net.createServer();
-    probe.on("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = /** @type {net.AddressInfo} */ (probe.address());
-      probe.close(() => resolve(port));
+    probe.once("error", (error) => {
+      if ("code" in error && error.code === "EADDRINUSE") resolve(false);
+      else reject(error);
     });
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
   });
 }
 
