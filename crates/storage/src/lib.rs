@@ -46,3 +46,4 @@ pub use postgres::Line;
 pub use search::{Found, Indexed, SearchFor};
 pub use store::{OpenMode, Store};
 pub use types::*;
+pub use writer::{Answers, Follower};

@@ -77,6 +77,11 @@ pub fn under_way() -> usize {
 
 /// Several stores of this process are nodes of one workspace.
 pub(crate) fn is_shared() -> bool {
+    is_scheduled()
+}
+
+/// Whether this thread's operations wait for their turn.
+pub(crate) fn is_scheduled() -> bool {
     STATE.with(|state| state.scheduled.get())
 }
 

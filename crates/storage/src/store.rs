@@ -18,10 +18,9 @@ use crate::together::Together;
 use crate::transfer::incoming;
 use crate::turn::{Reading, Turn, turn};
 use crate::tx::Tx;
-use crate::writer::{Ended, Writer};
+use crate::writer::{Ended, Follower, Writer};
 use crate::{
-    Admission, Database, Error, LoggedEvent, OpenError, Reader, SecretHash, WriterStats, limits, postgres,
-    seed, sqlite,
+    Admission, Database, Error, OpenError, Reader, SecretHash, WriterStats, limits, postgres, seed, sqlite,
 };
 
 /// How a process stands to the data directory. `PostgreSQL` has none: there every process may do
@@ -181,11 +180,9 @@ impl Store {
         self.inner.writer.doorbell()
     }
 
-    /// Events that this process has committed since the last call, those that are known without a look
-    /// at the database; from the first call on. Not all, and perhaps with gaps: whoever follows the log
-    /// takes what goes on where they stand, and reads the rest.
-    pub fn take_fresh(&self) -> Vec<LoggedEvent> {
-        self.inner.writer.take_fresh()
+    /// Begins to follow the log: what this process commits from now on is handed over with the doorbell.
+    pub fn follow(&self) -> Follower {
+        self.inner.writer.follow()
     }
 
     /// The last event's position.

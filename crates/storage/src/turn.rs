@@ -16,15 +16,20 @@ mod held {
         Turn
     }
 
+    /// Whether a schedule decides when an answer arrives.
+    pub(crate) const fn is_scheduled() -> bool {
+        false
+    }
+
     /// The database's answer arrives.
     #[expect(clippy::unused_async, reason = "a simulation waits here")]
     pub(crate) async fn answer() {}
 }
 
 #[cfg(feature = "simulation")]
-pub(crate) use crate::simulation::{Turn, answer, turn};
+pub(crate) use crate::simulation::{Turn, answer, is_scheduled, turn};
 #[cfg(not(feature = "simulation"))]
-pub(crate) use held::{Turn, answer, turn};
+pub(crate) use held::{Turn, answer, is_scheduled, turn};
 
 use std::ops::{Deref, DerefMut};
 

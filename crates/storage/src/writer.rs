@@ -11,13 +11,14 @@
 //! of it hears `Unavailable`; reading goes on. If the connection breaks while it commits, nobody
 //! can know whether it did: then too it is `Unavailable`, and a post's nonce makes trying again safe.
 
+mod fresh;
 mod gather;
 mod queue;
 
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
@@ -31,7 +32,9 @@ use crate::sqlite::{self, Express};
 use crate::turn::{self, Turn, turn};
 use crate::tx::Tx;
 use crate::write::messages::{self, ReadMark};
-use crate::{Error, LoggedEvent, NewMessage, Posted, WriterStats, limits, postgres};
+use crate::{Error, NewMessage, Posted, WriterStats, limits, postgres};
+use fresh::Fresh;
+pub use fresh::{Answers, Follower};
 use gather::Gathering;
 use queue::{Receiver, Refused, Sender};
 
@@ -53,33 +56,6 @@ fn express(origin: &Origin) -> Option<Express> {
     let Origin::Sqlite(place) = origin else { return None };
     let started = Express::start(place.path());
     started.inspect_err(|error| tracing::warn!(%error, "no thread can be started to post")).ok()
-}
-
-/// Events that were committed a moment ago, for whoever follows the log in this process.
-#[derive(Debug, Default)]
-struct Fresh {
-    followed: AtomicBool,
-    /// Bounded by `limits::FRESH_EVENTS`. The lock is held for an instant, never across an `await`.
-    events: Mutex<Vec<LoggedEvent>>,
-}
-
-impl Fresh {
-    fn put(&self, told: Vec<LoggedEvent>) {
-        if !self.followed.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        if events.len() + told.len() > limits::FRESH_EVENTS {
-            // Whoever follows is far behind, and the database is the truth.
-            events.clear();
-            return;
-        }
-        if events.is_empty() {
-            *events = told;
-        } else {
-            events.extend(told);
-        }
-    }
 }
 
 /// What the task leaves behind: its connection, and the data directory's lock, which is thus held
@@ -179,10 +155,9 @@ impl Writer {
         self.head.clone()
     }
 
-    /// See [`crate::Store::take_fresh`].
-    pub(crate) fn take_fresh(&self) -> Vec<LoggedEvent> {
-        self.fresh.followed.store(true, Ordering::Relaxed);
-        std::mem::take(&mut *self.fresh.events.lock().unwrap_or_else(PoisonError::into_inner))
+    /// See [`crate::Store::follow`].
+    pub(crate) fn follow(&self) -> Follower {
+        Follower::of(&self.fresh)
     }
 
     pub(crate) fn stats(&self) -> WriterStats {
@@ -376,8 +351,10 @@ impl Task {
         };
         match outcomes {
             Ok(outcomes) => {
-                let told = self.tx.take_told();
-                self.committed(group.len(), self.tx.seq(), told);
+                if let Some(told) = self.tx.take_told() {
+                    drop(self.fresh.put(told, Answers::default()));
+                }
+                self.committed(group.len(), self.tx.seq());
                 group.drain(..).zip(outcomes).for_each(|(write, outcome)| write.answer(outcome));
             }
             Err(error) => {
@@ -389,12 +366,9 @@ impl Task {
         }
     }
 
-    fn committed(&self, size: usize, head: Seq, told: Option<Vec<LoggedEvent>>) {
+    fn committed(&self, size: usize, head: Seq) {
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.operations.fetch_add(u64::try_from(size).unwrap_or(u64::MAX), Ordering::Relaxed);
-        if let Some(told) = told {
-            self.fresh.put(told);
-        }
         self.doorbell.send_if_modified(|known| std::mem::replace(known, head) != head);
     }
 
@@ -418,10 +392,10 @@ impl Task {
             .zip(marks)
             .for_each(|(mark, seq)| mark.done = seq.map(Some));
         let done: Vec<Write> = group.extract_if(.., |write| write.is_done()).collect();
-        self.committed(done.len(), head, Some(told));
-        for write in done {
-            write.answer(Ok(()));
-        }
+        let size = done.len();
+        let answers = self.fresh.put(told, Answers(done));
+        self.committed(size, head);
+        drop(answers);
     }
 
     /// One transaction. `Err`: nothing of it was written, as far as anybody can know.

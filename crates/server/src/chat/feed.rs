@@ -252,6 +252,11 @@ impl Feed {
         (!rest.messages.is_empty()).then_some(rest)
     }
 
+    /// Whether the log is visible to there.
+    pub(super) fn reaches(&self, seq: Seq) -> bool {
+        self.hub().ring().head() >= seq
+    }
+
     /// Waits until there may be something new, or the connection must end.
     pub(super) async fn woken(&self) {
         std::future::poll_fn(|cx| self.session().poll_woken(cx)).await;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use switchback_core::wire::{Ack, ByeReason, CommandError, ErrorCode, Request};
-use switchback_core::{close, limits as bounds};
+use switchback_core::{Seq, close, limits as bounds};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
@@ -155,10 +155,21 @@ where
             if let Some(goodbye) = feed.goodbye() {
                 return Poll::Ready(Next::End(Ending::goodbye(goodbye)));
             }
-            if std::mem::take(&mut commands.has_answered) && woken {
+            // Has had its moment, if it is still held back.
+            if commands.held_back.take().is_some_and(|seq| woken || feed.reaches(seq)) {
                 return Poll::Ready(Next::Pull);
             }
-            match commands.poll_carry_out(socket, cx, |_| {}) {
+            let carried_out = commands.poll_carry_out(socket, cx, |_| {});
+            if let Some(seq) = commands.held_back {
+                if woken || feed.reaches(seq) {
+                    commands.held_back = None;
+                    return Poll::Ready(Next::Pull);
+                }
+                // Whoever makes the event visible was woken before this task, and is next.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match carried_out {
                 Poll::Ready(ending) => Poll::Ready(Next::End(ending)),
                 Poll::Pending if woken && !socket.waits() => Poll::Ready(Next::Pull),
                 Poll::Pending => {
@@ -188,8 +199,9 @@ struct Commands<R, F> {
     /// Answers that the peer may not have taken.
     unread: usize,
     bad_in_a_row: u32,
-    /// The newest answer is held back for a moment: the event that it acknowledges goes out with it.
-    has_answered: bool,
+    /// The newest answer is held back until the event that it acknowledges goes out with it, or for a moment:
+    /// the event's position.
+    held_back: Option<Seq>,
 }
 
 impl<R, F> Commands<R, F>
@@ -198,7 +210,7 @@ where
     F: Future<Output = Result<Ack, CommandError>>,
 {
     const fn new(run: R) -> Self {
-        Self { run, under_way: None, unread: 0, bad_in_a_row: 0, has_answered: false }
+        Self { run, under_way: None, unread: 0, bad_in_a_row: 0, held_back: None }
     }
 
     const fn is_idle(&self) -> bool {
@@ -206,7 +218,7 @@ where
     }
 
     /// Says what waits, hears commands and answers them, as far as that goes now; `said` is shown the
-    /// answers. Ready: with the end.
+    /// answers. Ready: with the end. If an answer is held back, nobody wakes this task: that is the caller's.
     fn poll_carry_out<S>(
         &mut self,
         socket: &mut Socket<S>,
@@ -224,15 +236,12 @@ where
                 let is_malformed = matches!(&outcome, Err(error) if error.code.is_malformed());
                 self.bad_in_a_row = if is_malformed { self.bad_in_a_row + 1 } else { 0 };
                 self.unread += 1;
-                let is_event = matches!(&outcome, Ok(Ack { seq: Some(_), .. }));
+                let event = outcome.as_ref().ok().and_then(|ack| ack.seq);
                 let (message, json) = log::answer(&command::answer(outcome));
                 said(&json);
-                let is_held_back = is_event && !socket.waits();
+                self.held_back = event.filter(|_| !socket.waits());
                 socket.queue(message);
-                if is_held_back {
-                    // Whoever makes the event visible was woken before this task, and is next.
-                    self.has_answered = true;
-                    cx.waker().wake_by_ref();
+                if self.held_back.is_some() {
                     return Poll::Pending;
                 }
             }
@@ -304,9 +313,18 @@ mod tests {
         String::from_utf8_lossy(&said[..read]).into_owned()
     }
 
-    /// What a connection is told in one go after a command whose event is made visible by a task that the
-    /// command wakes, or never.
-    async fn told_after_a_command(is_visible: bool) -> String {
+    /// When an event becomes visible.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Visible {
+        /// Before the answer; whom it concerns is yet to be woken.
+        Already,
+        /// By a task that the command wakes.
+        Next,
+        Never,
+    }
+
+    /// What a connection is told in one go after a command.
+    async fn told_after_a_command(visible: Visible) -> String {
         let (_dir, hub, registration) = registered(Transport::Websocket).await;
         let session = Arc::clone(registration.session());
         let (mut feed, _) = Feed::open(registration, &Start::default()).await.unwrap();
@@ -314,16 +332,20 @@ mod tests {
         let seq = hub.ring().head() + 1;
         let happens = Arc::new(Notify::new());
         let happening = Arc::clone(&happens);
+        let by_another = Arc::clone(&hub);
         tokio::spawn(async move {
             happening.notified().await;
-            if is_visible {
-                hub.ring().push([entry(seq)]);
+            if visible == Visible::Next {
+                by_another.ring().push([entry(seq)]);
                 session.wake();
             }
         });
         tokio::spawn(async move {
             let run = |_: Utf8Bytes| {
                 happens.notify_one();
+                if visible == Visible::Already {
+                    hub.ring().push([entry(seq)]);
+                }
                 std::future::ready(Ok(Ack { id: None, seq: Some(seq), message: None }))
             };
             let mut socket = Socket::new(near, Bytes::new(), ROOM).await;
@@ -340,13 +362,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_goes_out_together_with_the_event_that_it_acknowledges() {
-        let said = told_after_a_command(true).await;
-        assert!(said.contains("\"ack\"") && said.contains("\"presence\""), "{said}");
+        for visible in [Visible::Already, Visible::Next] {
+            let said = told_after_a_command(visible).await;
+            assert!(said.contains("\"ack\"") && said.contains("\"presence\""), "{visible:?}: {said}");
+        }
     }
 
     #[tokio::test]
     async fn an_answer_whose_event_does_not_come_goes_out_without_it() {
-        let said = told_after_a_command(false).await;
+        let said = told_after_a_command(Visible::Never).await;
         assert!(said.contains("\"ack\"") && !said.contains("\"presence\""), "{said}");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use switchback_core::wire::node::Standing;
 use switchback_core::{Seq, UserId};
-use switchback_storage::{Error, LoggedEvent};
+use switchback_storage::{Answers, Error, Follower, LoggedEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,7 @@ pub(crate) struct Tail {
     metrics: Arc<Metrics>,
     rings: mpsc::Receiver<Rung>,
     neighbours: Arc<dyn Neighbours>,
+    follower: Follower,
     /// How far the neighbours know that this process has written.
     told: Seq,
 }
@@ -36,6 +37,18 @@ pub(crate) struct Rung {
     pub(crate) head: Seq,
     /// The events that end there, in order; none: look for yourself.
     pub(crate) events: Vec<LoggedEvent>,
+}
+
+/// What the log's reader has to do.
+enum News {
+    /// Changes of presence are due.
+    Presence,
+    /// To look at the database.
+    Look,
+    /// To take what this process has committed.
+    Committed,
+    /// To take what another node has.
+    Rung(Rung),
 }
 
 /// The other nodes, as far as the log's reader has something to tell them. Never waits.
@@ -55,8 +68,8 @@ impl Tail {
         rings: mpsc::Receiver<Rung>,
         neighbours: Arc<dyn Neighbours>,
     ) -> Self {
-        let told = hub.ring.head();
-        Self { hub, metrics, rings, neighbours, told }
+        let (told, follower) = (hub.ring.head(), hub.store.follow());
+        Self { hub, metrics, rings, neighbours, follower, told }
     }
 
     /// Runs until `stop`.
@@ -65,24 +78,34 @@ impl Tail {
         let mut poll = tokio::time::interval(limits::HEAD_POLL);
         let mut presence = tokio::time::interval(limits::PRESENCE_EVERY);
         loop {
-            let done = tokio::select! {
+            self.follower.rest();
+            let news = tokio::select! {
                 // In a fixed order, so that a run can be repeated: what comes at most so often goes
                 // first, and what rings without end last. A look at the log takes what a doorbell
                 // would have brought.
                 biased;
                 () = stop.cancelled() => return,
-                _ = presence.tick() => {
-                    self.tick();
-                    Ok(())
-                }
-                _ = poll.tick() => self.catch_up().await,
-                () = self.hub.look.notified() => self.catch_up().await,
+                _ = presence.tick() => News::Presence,
+                _ = poll.tick() => News::Look,
+                () = self.hub.look.notified() => News::Look,
                 rung = doorbell.changed() => match rung {
-                    Ok(()) => self.committed().await,
+                    Ok(()) => News::Committed,
                     // The store is closed: nothing comes any more.
                     Err(_) => return,
                 },
-                Some(rung) = self.rings.recv() => self.rung(rung).await,
+                Some(rung) = self.rings.recv() => News::Rung(rung),
+            };
+            if !matches!(news, News::Committed) {
+                self.follower.busy();
+            }
+            let done = match news {
+                News::Presence => {
+                    self.tick();
+                    Ok(())
+                }
+                News::Look => self.catch_up().await,
+                News::Committed => self.committed().await,
+                News::Rung(rung) => self.rung(rung).await,
             };
             if let Err(error) = done {
                 tracing::warn!(%error, "the log cannot be read; trying again");
@@ -106,7 +129,7 @@ impl Tail {
         let expected = head + 1..=rung.head;
         if !expected.is_empty() && news.iter().map(|logged| logged.event.seq).eq(expected) {
             self.metrics.rung(true);
-            return self.take(news).await;
+            return self.take(news, Answers::default()).await;
         }
         if rung.head > head {
             self.metrics.rung(false);
@@ -118,11 +141,13 @@ impl Tail {
     /// Takes what this process has just committed, or reads it.
     async fn committed(&mut self) -> Result<(), Error> {
         let head = self.hub.ring.head();
-        let mut fresh = self.hub.store.take_fresh();
+        let (mut fresh, answers) = self.follower.take();
         fresh.retain(|logged| logged.event.seq > head);
         let goes_on = fresh.iter().map(|logged| logged.event.seq).eq((head + 1..).take(fresh.len()));
         if !fresh.is_empty() && goes_on {
-            self.take(fresh).await?;
+            self.take(fresh, answers).await?;
+        } else {
+            drop(answers);
         }
         let written = *self.hub.store.doorbell().borrow();
         if self.hub.ring.head() < written { self.catch_up().await } else { Ok(()) }
@@ -138,21 +163,26 @@ impl Tail {
                 self.tell(&[]);
                 return Ok(());
             }
-            self.take(page.events).await?;
+            self.take(page.events, Answers::default()).await?;
         }
     }
 
-    async fn take(&mut self, events: Vec<LoggedEvent>) -> Result<(), Error> {
+    /// Makes events visible and delivers them. `answers`: for those who wrote them.
+    async fn take(&mut self, events: Vec<LoggedEvent>, mut answers: Answers) -> Result<(), Error> {
         let epoch = self.hub.epoch();
         let entries: Vec<_> = events.into_iter().map(|event| Arc::new(Entry::new(event, epoch))).collect();
         // In order, so that a run can be repeated.
         let changed: BTreeSet<UserId> = entries.iter().filter_map(|entry| entry.member).collect();
+        let accounts: HashSet<UserId> = entries.iter().filter_map(|entry| entry.account).collect();
+        if !(changed.is_empty() && accounts.is_empty()) {
+            // Nobody waits for what is read first.
+            drop(std::mem::take(&mut answers));
+        }
         for user in changed {
             if let Some(viewer) = self.hub.viewer(user) {
                 self.hub.load(&viewer).await?;
             }
         }
-        let accounts: HashSet<UserId> = entries.iter().filter_map(|entry| entry.account).collect();
         let ended = if accounts.is_empty() {
             Vec::new()
         } else {
@@ -162,6 +192,11 @@ impl Tail {
         };
         self.metrics.published(entries.iter().map(|entry| entry.at));
         let direct = self.hub.publish(&entries);
+        let is_answered = !answers.is_empty();
+        drop(answers);
+        if is_answered && direct.whom.len() > limits::DIRECT_BEFORE_ANSWERS {
+            tokio::task::yield_now().await;
+        }
         self.tell(&entries);
         self.hub.deliver(&entries, &direct).await;
         for (user, credential) in ended {
@@ -188,9 +223,11 @@ mod tests {
     use std::sync::{Mutex, PoisonError};
 
     use futures_util::future::join_all;
+    use switchback_core::Nonce;
     use switchback_core::wire::Role;
-    use switchback_storage::{NewUser, OpenMode, Store};
+    use switchback_storage::{NewMessage, NewUser, OpenMode, Store};
     use tempfile::TempDir;
+    use uuid::Uuid;
 
     use super::*;
 
@@ -256,5 +293,37 @@ mod tests {
         assert_eq!(rings.last().map(|(head, _)| *head), Some(head));
         let seqs = rings.into_iter().flat_map(|(_, seqs)| seqs);
         assert!(seqs.eq(before + 1..=head), "with all events, in order");
+    }
+
+    #[tokio::test]
+    async fn who_has_written_finds_it_visible() {
+        let (tail, _, store, _dir) = tail().await;
+        let hub = Arc::clone(&tail.hub);
+        write(&store, 1).await;
+        let person = store.users_by_handle(&["user1".parse().unwrap()]).await.unwrap()[0].id;
+        let room = store.rooms(person).await.unwrap()[0].room.id;
+        let message = || NewMessage {
+            author: person,
+            room,
+            nonce: Nonce::from_uuid(Uuid::now_v7()),
+            body: "hello".parse().unwrap(),
+            html: String::new(),
+            reply_to: None,
+            mentions: Vec::new(),
+            mentions_room: false,
+        };
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(tail.run(stop.clone()));
+        let mut visible = hub.visible.subscribe();
+        let head = store.head().await.unwrap();
+        visible.wait_for(|visible| *visible >= head).await.unwrap();
+        for _ in 0..8 {
+            let seq = store.post_message(message()).await.unwrap().seq;
+            assert!(hub.ring.head() >= seq, "answered before it could be seen");
+        }
+        stop.cancel();
+        running.await.unwrap();
+        // Nobody follows any more, and nobody is waited for.
+        store.post_message(message()).await.unwrap();
     }
 }

@@ -1,16 +1,20 @@
 //! The writer under faults that only it can be given: a full disk, a full queue, a defect.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
 
+use std::time::Duration;
+
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use switchback_core::wire::Role;
 use switchback_core::{Nonce, RoomId, UserId};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::db::values;
 use crate::home::Home;
-use crate::{Error, HistoryRange, NewMessage, NewUser, OpenMode, Store, limits};
+use crate::{Error, Follower, HistoryRange, NewMessage, NewUser, OpenMode, Store, limits};
 
 async fn open(home: &Home) -> Store {
     Store::open_database(&home.address().parse().unwrap(), OpenMode::Server).await.unwrap()
@@ -94,6 +98,64 @@ async fn posts_are_written_by_their_thread_and_where_it_cannot_the_ordinary_way(
     let third = store.post_message(message(ada, general, 10)).await.unwrap();
     assert_eq!((second.seq, third.seq), (first.seq + 1, first.seq + 2));
     assert!(first.fresh && second.fresh && third.fresh);
+}
+
+/// Lets everything happen that can, and says whether this has.
+async fn has_come<T>(answer: &mut JoinHandle<T>) -> bool {
+    // The thread that posts is not the runtime's: it is waited for by what it does.
+    timeout(Duration::from_millis(300), answer).await.is_ok()
+}
+
+#[tokio::test]
+async fn an_answer_is_given_by_who_follows_the_log_at_rest() {
+    let home = Home::directory();
+    let (store, ada, general) = store(&home).await;
+    let follower = store.follow();
+    let mut doorbell = store.doorbell();
+    let post = || {
+        let (store, message) = (store.clone(), message(ada, general, 1));
+        tokio::spawn(async move { store.post_message(message).await.unwrap().seq })
+    };
+    // Somebody who does something else is not waited for.
+    let before = post().await.unwrap();
+    assert!(follower.take().1.is_empty());
+    doorbell.mark_unchanged();
+    follower.rest();
+    let mut held = post();
+    doorbell.changed().await.unwrap();
+    assert_eq!(*doorbell.borrow(), before + 1, "it is on disk");
+    assert!(!has_come(&mut held).await, "before its event is visible");
+    // The next one is not held back too.
+    assert_eq!(post().await.unwrap(), before + 2);
+    let (events, answers) = follower.take();
+    assert_eq!(events.iter().map(|logged| logged.event.seq).collect::<Vec<_>>(), [before + 1, before + 2]);
+    assert!(!answers.is_empty() && !held.is_finished());
+    drop(answers);
+    assert_eq!(held.await.unwrap(), before + 1);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_follower_who_turns_to_something_else_or_is_gone() {
+    let home = Home::directory();
+    let (store, ada, general) = store(&home).await;
+    let held = async |follower: &Follower| {
+        follower.rest();
+        let mut doorbell = store.doorbell();
+        let (store, message) = (store.clone(), message(ada, general, 1));
+        let mut answer = tokio::spawn(async move { store.post_message(message).await.unwrap() });
+        doorbell.changed().await.unwrap();
+        assert!(!has_come(&mut answer).await);
+        vec![answer]
+    };
+    let follower = store.follow();
+    let answers = held(&follower).await;
+    follower.busy();
+    assert!(join_all(answers).await[0].is_ok());
+    assert_eq!(follower.take().0.len(), 1, "its event is still to be taken");
+    let answers = held(&follower).await;
+    drop(follower);
+    assert!(join_all(answers).await[0].is_ok());
+    store.post_message(message(ada, general, 1)).await.unwrap();
 }
 
 #[tokio::test]
