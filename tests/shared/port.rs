@@ -11,7 +11,7 @@ use tokio::net::TcpSocket;
 ///
 /// Bound with `SO_REUSEADDR` and never listened on: whoever sets the same option, as servers do, may
 /// listen on it, and until then connections to it are refused (Linux `inet_csk_bind_conflict`,
-/// `__inet_hash_connect`).
+/// `__inet_hash_connect`; other systems may refuse the server).
 pub(crate) struct Port {
     pub(crate) address: SocketAddr,
     _kept: TcpSocket,
@@ -40,7 +40,8 @@ mod tests {
         let port = Port::keep().unwrap();
         let refused = TcpStream::connect(port.address).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-        // A connection on its way out does not set the option, and the system chooses for it as for this.
+        // Who does not set the option is refused; that the system gives it to nobody follows from the same marks
+        // and cannot be waited for.
         let other = TcpSocket::new_v4().unwrap();
         assert_eq!(other.bind(port.address).unwrap_err().kind(), ErrorKind::AddrInUse);
         let server = TcpSocket::new_v4().unwrap();

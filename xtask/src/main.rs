@@ -64,22 +64,22 @@ fn main() -> ExitCode {
 
 fn run(args: &[&str]) -> Result<Outcome> {
     match args {
-        ["test", rest @ ..] => Ok(runner::run(&chosen(rest)?)),
-        ["lint"] => Ok(runner::run(&steps::named(&["fmt", "clippy", "web-types"])?)),
+        ["test", rest @ ..] => Ok(runner::run(&chosen(rest)?, Some(runner::STEP))),
+        ["lint"] => Ok(runner::run(&steps::named(&["fmt", "clippy", "web-types"])?, None)),
         ["simulate", rest @ ..] => simulate(rest),
         ["conformance", rest @ ..] => once(steps::CONFORMANCE_TOOLS, || conformance::from_args(rest)),
         ["fuzz", rest @ ..] => once(steps::FUZZ_TOOLS, || fuzz::from_args(rest)),
-        ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS])),
+        ["screenshots"] => Ok(runner::run(&[steps::SCREENSHOTS], None)),
         [run @ ("storm" | "soak" | "slow"), options @ ..] => load::long(run, options),
         ["bench", options @ ..] => bench::from_args(options),
         ["order"] => {
             order::renew()?;
             Ok(Outcome::Passed)
         }
-        ["faults"] => Ok(runner::run(&steps::named(&["faults"])?)),
+        ["faults"] => Ok(runner::run(&steps::named(&["faults"])?, None)),
         ["faults", "--seeds", seeds] => {
             steps::draw(seeds.parse().context("--seeds takes a number")?);
-            Ok(runner::run(&steps::named(&["faults"])?))
+            Ok(runner::run(&steps::named(&["faults"])?, None))
         }
         ["delivery", suites @ ..] => {
             delivery::renew(suites)?;

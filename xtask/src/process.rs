@@ -112,10 +112,10 @@ pub(crate) fn kill_descendants() -> String {
         at += 1;
     }
     let found = &found[1..];
-    for id in found {
-        // It may have ended with its parent.
-        let _ = Command::new("sh").args(["-c", &format!("kill -KILL {id}")]).stderr(Stdio::null()).status();
-    }
+    let ids: Vec<String> = found.iter().map(u32::to_string).collect();
+    // The shell's own. Some may have ended with their parents.
+    let kill = format!("kill -KILL {}", ids.join(" "));
+    let _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
     let names = running.iter().filter(|process| found.contains(&process.id)).map(|process| &*process.name);
     names.collect::<Vec<_>>().join(", ")
 }

@@ -6,7 +6,7 @@
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::machine;
 use crate::process;
@@ -14,7 +14,11 @@ use crate::steps::Step;
 
 /// A step that hangs must not take the others' results with it: what it runs is killed after this.
 /// On two cores the longest takes a quarter of it.
-const STEP: Duration = Duration::from_mins(20);
+pub(crate) const STEP: Duration = Duration::from_mins(20);
+/// What was started while the others were killed is killed after this.
+const AGAIN: Duration = Duration::from_secs(5);
+/// A step that goes on for this long without its programs waits for one that nobody finds any more.
+const GIVEN_UP: Duration = Duration::from_mins(2);
 
 /// Whether everything passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +33,18 @@ struct Line {
     took: Duration,
 }
 
-/// Prepares the machine, then runs the steps.
-pub(crate) fn run(steps: &[Step]) -> Outcome {
+/// Prepares the machine, then runs the steps, each for so long at most.
+pub(crate) fn run(steps: &[Step], limit: Option<Duration>) -> Outcome {
     let started = Instant::now();
     let mut lines = vec![timed("preflight", || machine::prepare(&tools(steps)))];
     if lines.iter().all(|line| line.failure.is_none()) {
         for step in steps {
             let line = match failed_before(step, &lines) {
                 Some(name) => timed(step.name, || bail!("not run: it needs the step {name}")),
-                None => timed(step.name, || within(STEP, step.run)),
+                None => timed(step.name, || match limit {
+                    Some(limit) => within(limit, step.name, step.run),
+                    None => (step.run)(),
+                }),
             };
             lines.push(line);
         }
@@ -78,20 +85,31 @@ fn timed(name: &'static str, task: impl FnOnce() -> Result<()>) -> Line {
 }
 
 /// Runs it, and kills the programs it has started if they have not ended by then.
-fn within(limit: Duration, task: impl FnOnce() -> Result<()>) -> Result<()> {
+fn within(limit: Duration, name: &str, task: impl FnOnce() -> Result<()>) -> Result<()> {
     let (ended, end) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
         let guard = scope.spawn(move || {
-            let late = end.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
-            late.then(process::kill_descendants)
+            let is_over = |wait| end.recv_timeout(wait) != Err(RecvTimeoutError::Timeout);
+            if is_over(limit) {
+                return None;
+            }
+            let killed = process::kill_descendants();
+            let late = Instant::now();
+            while !is_over(AGAIN) {
+                process::kill_descendants();
+                if late.elapsed() > GIVEN_UP {
+                    println!("\n=== {name}: FAILED, and does not end; killed: {killed}");
+                    std::process::exit(1);
+                }
+            }
+            Some(killed)
         });
         let done = task();
         drop(ended);
-        match guard.join() {
-            Ok(None) => done,
-            Ok(Some(killed)) => done.context(format!("killed after {} s: {killed}", limit.as_secs())),
-            Err(_) => bail!("who watches the step panicked"),
-        }
+        let Ok(killed) = guard.join() else { bail!("who watches the step panicked") };
+        let Some(killed) = killed else { return done };
+        let late = format!("killed after {} s: {killed}", limit.as_secs());
+        done.map_or_else(|error| Err(error.context(late.clone())), |()| bail!("{late}"))
     })
 }
 
@@ -124,12 +142,14 @@ mod tests {
         let started = Instant::now();
         // A shell that waits for another program, as cargo waits for a test.
         let hangs = || process::run(process::root(), "sh", &["-c", "sleep 600; true"]);
-        let error = within(Duration::from_millis(300), hangs).unwrap_err();
+        let error = within(Duration::from_millis(300), "", hangs).unwrap_err();
         assert!(started.elapsed() < Duration::from_mins(1), "nobody ended it");
         let error = format!("{error:#}");
         assert!(error.starts_with("killed after 0 s: ") && error.contains("sleep"), "{error}");
-        assert!(within(Duration::from_mins(1), || Ok(())).is_ok());
-        let failed = within(Duration::from_mins(1), || bail!("by itself")).unwrap_err();
+        let unmoved = || hangs().or(Ok(()));
+        assert!(within(Duration::from_millis(300), "", unmoved).is_err(), "it has not done what it should");
+        assert!(within(Duration::from_mins(1), "", || Ok(())).is_ok());
+        let failed = within(Duration::from_mins(1), "", || bail!("by itself")).unwrap_err();
         assert_eq!(failed.to_string(), "by itself");
     }
 }

@@ -83,7 +83,7 @@ pub const DIRECT_CONNECTIONS: usize = 2_048;
 /// and take over the rest, and every socket moves to the other processor.
 pub const DIRECT_STRETCH: usize = 512;
 /// Where an event goes to more connections than this, who has written it has their turn before them.
-pub const DIRECT_BEFORE_ANSWERS: usize = 64;
+pub const ANSWERS_FIRST_ABOVE: usize = 64;
 /// Connections that are looked at before the first of them is written to.
 pub const DIRECT_AHEAD: usize = 8;
 const _: () = assert!(DIRECT_STRETCH.is_multiple_of(DIRECT_AHEAD), "others get their turn between two looks");

@@ -50,7 +50,7 @@ impl AsyncRead for Tcp {
                 0 => Ok(0),
                 // There was no more, so that the socket need not be asked again before it says that there is
                 // (epoll(7), question 9). The runtime's own stream tells it so too; here it hears it by this.
-                read if read < room && cfg!(unix) => {
+                read if read < room && cfg!(target_os = "linux") => {
                     is_short = true;
                     Err(ErrorKind::WouldBlock.into())
                 }

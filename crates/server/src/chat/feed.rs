@@ -252,7 +252,7 @@ impl Feed {
         (!rest.messages.is_empty()).then_some(rest)
     }
 
-    /// Whether the log is visible to there.
+    /// Whether the log is visible up to this event.
     pub(super) fn reaches(&self, seq: Seq) -> bool {
         self.hub().ring().head() >= seq
     }

@@ -165,7 +165,7 @@ where
                     commands.held_back = None;
                     return Poll::Ready(Next::Pull);
                 }
-                // Whoever makes the event visible was woken before this task, and is next.
+                // A turn for whoever makes the event visible, who was woken before this task.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }

@@ -150,7 +150,12 @@ impl Tail {
             drop(answers);
         }
         let written = *self.hub.store.doorbell().borrow();
-        if self.hub.ring.head() < written { self.catch_up().await } else { Ok(()) }
+        if self.hub.ring.head() < written {
+            return self.catch_up().await;
+        }
+        // Some of it may have been taken before its doorbell had rung.
+        self.tell(&[]);
+        Ok(())
     }
 
     /// Reads to the end of the log.
@@ -194,10 +199,10 @@ impl Tail {
         let direct = self.hub.publish(&entries);
         let is_answered = !answers.is_empty();
         drop(answers);
-        if is_answered && direct.whom.len() > limits::DIRECT_BEFORE_ANSWERS {
+        self.tell(&entries);
+        if is_answered && direct.whom.len() > limits::ANSWERS_FIRST_ABOVE {
             tokio::task::yield_now().await;
         }
-        self.tell(&entries);
         self.hub.deliver(&entries, &direct).await;
         for (user, credential) in ended {
             self.hub.revoked(user, credential);
@@ -220,13 +225,18 @@ impl Tail {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Mutex, PoisonError};
+    use std::task::{Context, Wake, Waker};
+    use std::time::Duration;
 
     use futures_util::future::join_all;
     use switchback_core::Nonce;
     use switchback_core::wire::Role;
     use switchback_storage::{NewMessage, NewUser, OpenMode, Store};
     use tempfile::TempDir;
+    use tokio::time::timeout;
     use uuid::Uuid;
 
     use super::*;
@@ -295,10 +305,21 @@ mod tests {
         assert!(seqs.eq(before + 1..=head), "with all events, in order");
     }
 
+    /// Remembers how far the log was visible when it was woken.
+    struct Woken {
+        hub: Arc<Hub>,
+        head: AtomicU64,
+    }
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.head.store(self.hub.ring.head(), Ordering::Relaxed);
+        }
+    }
+
     #[tokio::test]
     async fn who_has_written_finds_it_visible() {
-        let (tail, _, store, _dir) = tail().await;
-        let hub = Arc::clone(&tail.hub);
+        let (mut tail, _, store, _dir) = tail().await;
         write(&store, 1).await;
         let person = store.users_by_handle(&["user1".parse().unwrap()]).await.unwrap()[0].id;
         let room = store.rooms(person).await.unwrap()[0].room.id;
@@ -312,18 +333,22 @@ mod tests {
             mentions: Vec::new(),
             mentions_room: false,
         };
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(tail.run(stop.clone()));
-        let mut visible = hub.visible.subscribe();
-        let head = store.head().await.unwrap();
-        visible.wait_for(|visible| *visible >= head).await.unwrap();
-        for _ in 0..8 {
-            let seq = store.post_message(message()).await.unwrap().seq;
-            assert!(hub.ring.head() >= seq, "answered before it could be seen");
-        }
-        stop.cancel();
-        running.await.unwrap();
-        // Nobody follows any more, and nobody is waited for.
-        store.post_message(message()).await.unwrap();
+        tail.catch_up().await.unwrap();
+        tail.follower.rest();
+        let mut doorbell = store.doorbell();
+        doorbell.mark_unchanged();
+        let woken = Arc::new(Woken { hub: Arc::clone(&tail.hub), head: AtomicU64::new(0) });
+        let mut post = pin!(store.post_message(message()));
+        let waker = Waker::from(Arc::clone(&woken));
+        assert!(post.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        doorbell.changed().await.unwrap();
+        let before = tail.hub.ring.head();
+        tail.committed().await.unwrap();
+        let seq = post.await.unwrap().seq;
+        assert_eq!((before + 1, woken.head.load(Ordering::Relaxed)), (seq, seq), "head when it was answered");
+        // Who does not follow any more is not waited for.
+        tail.follower.rest();
+        drop(tail);
+        timeout(Duration::from_secs(30), store.post_message(message())).await.unwrap().unwrap();
     }
 }

@@ -1,8 +1,8 @@
 //! What was committed a moment ago, on its way to whoever follows the log in this process, and the answers to
 //! those who wrote it.
 //!
-//! A follower who is at rest gets both, makes the events visible, and gives the answers: so an answer finds its
-//! event visible, and the two go out together. To the runtime that is one task woken after the other, where two
+//! A follower who is at rest gets both, makes the events visible, and gives the answers: so a post's answer finds
+//! its event visible, and the two go out together. To the runtime that is one task woken after the other, where two
 //! woken at once would wake another processor for the second. Who does anything else first, or does not follow,
 //! is not waited for: the writer answers by itself.
 
@@ -64,7 +64,8 @@ impl Fresh {
     /// Before the doorbell rings. Returns the answers that the writer gives, after it has rung.
     pub(super) fn put(&self, told: Vec<LoggedEvent>, answers: Answers) -> Answers {
         let mut waiting = self.lock();
-        if waiting.follower == Standing::Absent {
+        // The events of read marks are read from the log.
+        if waiting.follower == Standing::Absent || told.is_empty() {
             return answers;
         }
         if waiting.events.len() + told.len() > limits::FRESH_EVENTS {
@@ -126,6 +127,9 @@ impl Follower {
     fn set(&self, standing: Standing) -> Answers {
         let mut waiting = self.0.lock();
         waiting.follower = standing;
+        if standing == Standing::Absent {
+            waiting.events.clear();
+        }
         std::mem::take(&mut waiting.answers)
     }
 }
@@ -133,6 +137,5 @@ impl Follower {
 impl Drop for Follower {
     fn drop(&mut self) {
         drop(self.set(Standing::Absent));
-        self.0.lock().events.clear();
     }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::db::values;
 use crate::home::Home;
-use crate::{Error, Follower, HistoryRange, NewMessage, NewUser, OpenMode, Store, limits};
+use crate::{Error, Follower, HistoryRange, NewMessage, NewUser, OpenMode, Posted, Store, limits};
 
 async fn open(home: &Home) -> Store {
     Store::open_database(&home.address().parse().unwrap(), OpenMode::Server).await.unwrap()
@@ -100,6 +100,9 @@ async fn posts_are_written_by_their_thread_and_where_it_cannot_the_ordinary_way(
     assert!(first.fresh && second.fresh && third.fresh);
 }
 
+/// What comes comes within this time, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Lets everything happen that can, and says whether this has.
 async fn has_come<T>(answer: &mut JoinHandle<T>) -> bool {
     // The thread that posts is not the runtime's: it is waited for by what it does.
@@ -134,28 +137,34 @@ async fn an_answer_is_given_by_who_follows_the_log_at_rest() {
     assert_eq!(held.await.unwrap(), before + 1);
 }
 
+/// A post that is on disk and not answered, because the follower has not taken it.
+async fn held(follower: &Follower, store: &Store, post: NewMessage) -> JoinHandle<Posted> {
+    follower.rest();
+    let mut doorbell = store.doorbell();
+    doorbell.mark_unchanged();
+    let store = store.clone();
+    let mut answer = tokio::spawn(async move { store.post_message(post).await.unwrap() });
+    doorbell.changed().await.unwrap();
+    assert!(!has_come(&mut answer).await);
+    answer
+}
+
 #[tokio::test]
 async fn nobody_waits_for_a_follower_who_turns_to_something_else_or_is_gone() {
     let home = Home::directory();
     let (store, ada, general) = store(&home).await;
-    let held = async |follower: &Follower| {
-        follower.rest();
-        let mut doorbell = store.doorbell();
-        let (store, message) = (store.clone(), message(ada, general, 1));
-        let mut answer = tokio::spawn(async move { store.post_message(message).await.unwrap() });
-        doorbell.changed().await.unwrap();
-        assert!(!has_come(&mut answer).await);
-        vec![answer]
-    };
     let follower = store.follow();
-    let answers = held(&follower).await;
+    let answer = held(&follower, &store, message(ada, general, 1)).await;
     follower.busy();
-    assert!(join_all(answers).await[0].is_ok());
+    timeout(PATIENCE, answer).await.unwrap().unwrap();
     assert_eq!(follower.take().0.len(), 1, "its event is still to be taken");
-    let answers = held(&follower).await;
+    let answer = held(&follower, &store, message(ada, general, 1)).await;
     drop(follower);
-    assert!(join_all(answers).await[0].is_ok());
-    store.post_message(message(ada, general, 1)).await.unwrap();
+    timeout(PATIENCE, answer).await.unwrap().unwrap();
+    let follower = store.follow();
+    follower.rest();
+    drop(follower);
+    timeout(PATIENCE, store.post_message(message(ada, general, 1))).await.unwrap().unwrap();
 }
 
 #[tokio::test]
