@@ -8,6 +8,8 @@ mod host;
 mod http2;
 mod kit;
 mod nodes;
+#[path = "../../../../tests/shared/port.rs"]
+mod port;
 mod stop;
 mod tls;
 mod wire;

@@ -5,7 +5,6 @@
 //! program `nats-server`: `cargo xtask test` sees to both.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use switchback_storage::{Credential, Database, OpenMode, Store};
 use uuid::Uuid;
 
 use crate::kit::{Live, Person, TestServer, is_event, post};
+use crate::port::Port;
 
 /// What needs no bus is seen after the next look at the database, once a second.
 const A_LOOK: Duration = Duration::from_secs(3);
@@ -98,26 +98,25 @@ fn program(name: &str, args: &[&str]) -> String {
     String::from_utf8_lossy(&done.stdout).trim().to_owned()
 }
 
-/// A NATS server on a port of its own.
+/// A NATS server on a port that stays its own while it is down.
 struct Nats {
-    port: u16,
+    port: Port,
     running: Option<Child>,
 }
 
 impl Nats {
     fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut nats = Self { port, running: None };
+        let mut nats = Self { port: Port::keep().unwrap(), running: None };
         nats.run();
         nats
     }
 
     fn run(&mut self) {
-        let port = self.port.to_string();
+        let address = self.port.address;
+        let port = address.port().to_string();
         let mut command = Command::new("nats-server");
         command.args(["-a", "127.0.0.1", "-p", &port]).stdout(Stdio::null()).stderr(Stdio::null());
         self.running = Some(command.spawn().unwrap_or_else(|error| panic!("nats-server: {error}")));
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         let until = Instant::now() + Duration::from_secs(10);
         while std::net::TcpStream::connect(address).is_err() {
             assert!(Instant::now() < until, "nats-server does not listen");
@@ -133,7 +132,7 @@ impl Nats {
     }
 
     fn home(&self) -> BusHome {
-        format!("nats://127.0.0.1:{}", self.port).parse().unwrap()
+        format!("nats://{}", self.port.address).parse().unwrap()
     }
 }
 
