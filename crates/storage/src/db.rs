@@ -5,10 +5,12 @@
 //! `sqlite` and `postgres`. The price is one small enum per parameter and per row; what a query
 //! costs is the database.
 
+mod direct;
 mod row;
 mod value;
 mod words;
 
+use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::{
     AssertSqlSafe, Connection as _, Database, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite,
@@ -30,6 +32,8 @@ use crate::{Error, limits, sqlite};
 pub(crate) enum Conn {
     Sqlite(Held<Sqlite>),
     Postgres(Held<Postgres>),
+    /// On this thread, to read on (`sqlite::Moments`).
+    Direct(Box<rusqlite::Connection>),
     /// It broke, or did not answer in time. What was under way on it may have happened or not.
     Lost,
 }
@@ -49,6 +53,34 @@ impl<DB: Database> Held<DB> {
             Self::Writer(conn) => conn,
             Self::Snapshot(transaction) => transaction,
             Self::Reader(conn) => conn,
+        }
+    }
+}
+
+/// The connections for several queries that must agree with each other.
+#[derive(Debug)]
+pub(crate) enum Moments {
+    Sqlite(sqlite::Moments),
+    Postgres(Readers),
+}
+
+impl Moments {
+    /// Has `read` ask for what it wants, all of one moment.
+    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(moments) => moments.read(read).await,
+            Self::Postgres(readers) => read(&mut readers.snapshot().await?).await,
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(moments) => moments.close().await,
+            Self::Postgres(readers) => readers.close().await,
         }
     }
 }
@@ -131,6 +163,12 @@ impl From<PgConnection> for Conn {
     }
 }
 
+impl From<rusqlite::Connection> for Conn {
+    fn from(conn: rusqlite::Connection) -> Self {
+        Self::Direct(Box::new(conn))
+    }
+}
+
 impl Conn {
     /// All rows.
     pub(crate) async fn all(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
@@ -143,6 +181,10 @@ impl Conn {
                 let query = value::for_postgres(sql, values);
                 let rows = postgres::in_time(query.fetch_all(held.get())).await;
                 Ok(self.kept(rows)?.into_iter().map(Row::Postgres).collect())
+            }
+            Self::Direct(conn) => {
+                let rows = direct::all(conn, sql.into_sql_str().as_str(), values)?;
+                Ok(rows.into_iter().map(Row::Direct).collect())
             }
             Self::Lost => Err(lost()),
         }
@@ -164,6 +206,7 @@ impl Conn {
                 let row = postgres::in_time(query.fetch_optional(held.get())).await;
                 Ok(self.kept(row)?.map(Row::Postgres))
             }
+            Self::Direct(conn) => Ok(direct::all(conn, sql, values)?.into_iter().next().map(Row::Direct)),
             Self::Lost => Err(lost()),
         }
     }
@@ -182,6 +225,7 @@ impl Conn {
                 let done = postgres::in_time(query.execute(held.get())).await;
                 Ok(self.kept(done)?.rows_affected())
             }
+            Self::Direct(conn) => Ok(u64::try_from(direct::run(conn, sql, values)?).unwrap_or(u64::MAX)),
             Self::Lost => Err(lost()),
         }
     }
@@ -217,7 +261,7 @@ impl Conn {
                 let begun = postgres::in_time(postgres::begin_write(held.get())).await;
                 self.kept(begun).map(Row::Postgres)
             }
-            Self::Lost => Err(lost()),
+            Self::Direct(_) | Self::Lost => Err(lost()),
         }
     }
 
@@ -229,7 +273,7 @@ impl Conn {
                 let committed = postgres::in_time(postgres::commit_write(held.get(), moved)).await;
                 self.kept(committed)
             }
-            Self::Lost => Err(lost()),
+            Self::Direct(_) | Self::Lost => Err(lost()),
         }
     }
 
@@ -237,7 +281,7 @@ impl Conn {
     pub(crate) fn postgres(&mut self) -> Option<&mut PgConnection> {
         match self {
             Self::Postgres(held) => Some(held.get()),
-            Self::Sqlite(_) | Self::Lost => None,
+            Self::Sqlite(_) | Self::Direct(_) | Self::Lost => None,
         }
     }
 
@@ -260,7 +304,7 @@ impl Conn {
             Self::Sqlite(Held::Writer(conn)) => conn.close().await?,
             Self::Postgres(Held::Writer(conn)) => postgres::in_time(conn.close()).await?,
             // Readers go back to their pool by themselves.
-            Self::Sqlite(_) | Self::Postgres(_) | Self::Lost => {}
+            Self::Sqlite(_) | Self::Postgres(_) | Self::Direct(_) | Self::Lost => {}
         }
         Ok(())
     }

@@ -44,6 +44,17 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|error| error.extended_code.into());
+        if code.is_some_and(sqlite::is_passing_code) {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Database(sqlx::Error::Protocol(error.to_string()))
+        }
+    }
+}
+
 fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)

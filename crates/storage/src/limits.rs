@@ -28,6 +28,9 @@ pub const QUESTIONS_WAITING: usize = 65_536;
 pub const QUESTIONS_AT_ONCE: usize = 64;
 /// Connections that read.
 pub const READERS: u32 = 4;
+/// Reads that wait for one of them on a data directory, where they ask for several things; one more is refused with
+/// `Unavailable`.
+pub const MOMENTS_WAITING: usize = 65_536;
 /// How long a read waits for one of them.
 pub const READER_WAIT: Duration = Duration::from_secs(5);
 /// Connections that search a data directory.

@@ -7,6 +7,7 @@
 //! not.
 
 mod express;
+mod moments;
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -27,6 +28,7 @@ use crate::{OpenError, limits};
 #[cfg(test)]
 pub(crate) use express::Setter;
 pub(crate) use express::{Done, Express, Group};
+pub(crate) use moments::Moments;
 
 /// The database's name in the data directory.
 pub(crate) const FILE: &str = "switchback.db";
@@ -92,13 +94,22 @@ fn pragmas() -> [(&'static str, String); 2] {
     ]
 }
 
-/// The connections that read. They are opened when they are first needed, and kept.
+/// The connections for one query. They are opened when they are first needed, and kept.
 pub(crate) fn readers(path: &Path) -> SqlitePool {
+    pool(path, most_readers())
+}
+
+/// The connections for several queries that must agree with each other.
+pub(crate) fn moments(path: &Path) -> Moments {
+    Moments::of(path, most_readers())
+}
+
+fn most_readers() -> u32 {
     #[cfg(not(feature = "simulation"))]
     let most = limits::READERS;
     #[cfg(feature = "simulation")]
     let most = crate::simulation::readers();
-    pool(path, most)
+    most
 }
 
 /// The connection for who comes in. Everybody does, and so it comes to know everybody's part of the

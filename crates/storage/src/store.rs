@@ -9,7 +9,7 @@ use switchback_core::{Epoch, Seq};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::db::{Conn, Held, Origin, Readers, values};
+use crate::db::{Conn, Held, Moments, Origin, Readers, values};
 use crate::place::Place;
 use crate::postgres::{Line, Server};
 use crate::read::access::Asked;
@@ -44,6 +44,7 @@ pub struct Store {
 struct Inner {
     epoch: Epoch,
     readers: Readers,
+    moments: Moments,
     gate: Arc<Together<Asked, Option<Reader>>>,
     desk: Arc<Together<SecretHash, Option<Admission>>>,
     /// For the desk alone: each connection that asks for everybody comes to hold everybody in its cache.
@@ -96,7 +97,8 @@ impl Store {
         sqlite::sync_wal(&path).await?;
         let (readers, desk) = (sqlite::readers(&path), sqlite::desk(&path));
         let (readers, desk) = (Readers::Sqlite(readers), Readers::Sqlite(desk));
-        Self::start(Conn::from(conn), readers, desk, Origin::Sqlite(Place::of(path)), lock).await
+        let moments = Moments::Sqlite(sqlite::moments(&path));
+        Self::start(Conn::from(conn), readers, moments, desk, Origin::Sqlite(Place::of(path)), lock).await
     }
 
     /// [`Store::open_database`] for a server, with patience (`limits::POSTGRES_START`) for a
@@ -125,12 +127,14 @@ impl Store {
         };
         let conn = server.open_writer().await?;
         let readers = Readers::Postgres(server.readers());
-        Self::start(Conn::from(conn), readers.clone(), readers, Origin::Postgres(server), None).await
+        let (moments, desk) = (Moments::Postgres(readers.clone()), readers.clone());
+        Self::start(Conn::from(conn), readers, moments, desk, Origin::Postgres(server), None).await
     }
 
     async fn start(
         conn: Conn,
         readers: Readers,
+        moments: Moments,
         desk_readers: Readers,
         origin: Origin,
         lock: Option<File>,
@@ -146,7 +150,8 @@ impl Store {
         };
         let writer = Writer::start(tx, head.seq, origin, lock);
         let (gate, desk) = (Together::new(), Together::new());
-        let inner = Inner { epoch: head.epoch, readers, gate, desk, desk_readers, writer, index, server };
+        let inner =
+            Inner { epoch: head.epoch, readers, moments, gate, desk, desk_readers, writer, index, server };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -155,6 +160,7 @@ impl Store {
     pub async fn close(&self) {
         let ended = self.inner.writer.finish().await;
         self.inner.index.close().await;
+        self.inner.moments.close().await;
         self.inner.desk_readers.close().await;
         self.inner.readers.close().await;
         if let Some(ended) = ended
@@ -218,10 +224,14 @@ impl Store {
         Ok(Reading::new(self.inner.readers.reader().await?, turn))
     }
 
-    /// A connection on which everything read is of one moment.
-    pub(crate) async fn at_one_moment(&self) -> Result<Reading, Error> {
-        let turn = turn().await;
-        Ok(Reading::new(self.inner.readers.snapshot().await?, turn))
+    /// Has `read` ask for what it wants, all of one moment.
+    pub(crate) async fn at_one_moment<T, F>(&self, read: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
+        let _turn = turn().await;
+        self.inner.moments.read(read).await
     }
 
     /// Runs an operation in the writer's next group.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::db::Value;
+use crate::db::direct::DirectRow;
 use crate::db::words::{kind_from, role_from};
 
 /// A row of an answer; columns are taken by name.
@@ -18,6 +19,7 @@ use crate::db::words::{kind_from, role_from};
 pub(crate) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
+    Direct(DirectRow),
 }
 
 impl Row {
@@ -38,6 +40,7 @@ macro_rules! native {
                 match row {
                     Row::Sqlite(row) => row.try_get(name),
                     Row::Postgres(row) => row.try_get(name),
+                    Row::Direct(row) => row.get(name).map_err(|error| damaged(name, error)),
                 }
             }
         })*

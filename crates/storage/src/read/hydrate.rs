@@ -1,34 +1,46 @@
 //! From ids to things as they now stand, a whole page at a time: a few queries however many ids.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use switchback_core::wire::{Message, Quote, Reaction, Room, RoomKind, User};
-use switchback_core::{Emoji, MessageId, RoomId, UserId, limits};
+use switchback_core::{Emoji, MessageId, RoomId, Seq, UserId, limits};
 
 use crate::Error;
 use crate::db::{Conn, Row, values};
 use crate::read::people::{self, user_columns};
 use crate::read::rooms::{self, room_columns};
 
+/// Rows for [`message`], `m`, to be narrowed by a WHERE; `$1` is `limits::REPLY_EXCERPT_CHARS`.
+macro_rules! message_sql {
+    () => {
+        "SELECT m.seq, m.id, m.room_id, m.author_id, m.nonce, m.at, m.edited_at, m.body, m.html, \
+         m.reply_to, m.mentions_room, m.deleted_seq IS NOT NULL AS deleted, \
+         q.author_id AS quote_author, substr(q.body, 1, CAST($1 AS INTEGER)) AS quote_excerpt, \
+         q.deleted_seq IS NOT NULL AS quote_deleted \
+         FROM messages m LEFT JOIN messages q ON q.id = m.reply_to "
+    };
+}
+pub(crate) use message_sql;
+
 /// Messages by id; an id that is no message's is left out.
 pub(crate) async fn messages(
     conn: &mut Conn,
     ids: &[MessageId],
 ) -> Result<HashMap<MessageId, Message>, Error> {
-    let sql = "SELECT m.seq, m.id, m.room_id, m.author_id, m.nonce, m.at, m.edited_at, m.body, m.html, \
-               m.reply_to, m.mentions_room, m.deleted_seq IS NOT NULL AS deleted, \
-               q.author_id AS quote_author, substr(q.body, 1, CAST($1 AS INTEGER)) AS quote_excerpt, \
-               q.deleted_seq IS NOT NULL AS quote_deleted \
-               FROM messages m LEFT JOIN messages q ON q.id = m.reply_to WHERE m.id IN ({keys})";
+    let sql = concat!(message_sql!(), "WHERE m.id IN ({keys})");
     let rows = conn.all_in(sql, values![limits::REPLY_EXCERPT_CHARS], ids).await?;
-    let mut found = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let message = message(row)?;
-        found.insert(message.id, message);
-    }
-    fill_reactions(conn, ids, &mut found).await?;
-    fill_mentions(conn, ids, &mut found).await?;
-    Ok(found)
+    let mut messages = rows.iter().map(message).collect::<Result<Vec<_>, _>>()?;
+    fill(conn, &mut messages).await?;
+    Ok(messages.into_iter().map(|message| (message.id, message)).collect())
+}
+
+/// Gives messages their reactions and mentions.
+pub(crate) async fn fill(conn: &mut Conn, messages: &mut [Message]) -> Result<(), Error> {
+    let (ids, seqs): (Vec<MessageId>, Vec<Seq>) =
+        messages.iter().map(|message| (message.id, message.seq)).unzip();
+    fill_reactions(conn, &ids, messages).await?;
+    fill_mentions(conn, &seqs, messages).await
 }
 
 /// Rooms by id.
@@ -72,7 +84,8 @@ pub(crate) async fn fill_members<'r>(
     Ok(())
 }
 
-fn message(row: &Row) -> Result<Message, Error> {
+/// A row of [`message_sql`]; reactions and mentions are still to be filled in.
+pub(crate) fn message(row: &Row) -> Result<Message, Error> {
     Ok(Message {
         id: row.get("id")?,
         room: row.get("room_id")?,
@@ -100,34 +113,42 @@ fn quote(row: &Row, id: MessageId) -> Result<Quote, Error> {
     })
 }
 
-async fn fill_reactions(
-    conn: &mut Conn,
-    ids: &[MessageId],
-    messages: &mut HashMap<MessageId, Message>,
-) -> Result<(), Error> {
+async fn fill_reactions(conn: &mut Conn, ids: &[MessageId], messages: &mut [Message]) -> Result<(), Error> {
     let sql = "SELECT message_id, emoji, user_id FROM reactions WHERE message_id IN ({keys}) ORDER BY seq";
-    for row in conn.all_in(sql, values![], ids).await? {
-        let Some(message) = messages.get_mut(&row.get::<MessageId>("message_id")?) else { continue };
+    let rows = conn.all_in(sql, values![], ids).await?;
+    let place = places(&rows, messages, |message| message.id);
+    for row in &rows {
+        let Some(place) = place.get(&row.get::<MessageId>("message_id")?) else { continue };
+        let reactions = &mut messages[*place].reactions;
         let (emoji, user) = (row.get::<Emoji>("emoji")?, row.get("user_id")?);
-        match message.reactions.iter_mut().find(|reaction| reaction.emoji == emoji) {
+        match reactions.iter_mut().find(|reaction| reaction.emoji == emoji) {
             Some(reaction) => reaction.users.push(user),
-            None => message.reactions.push(Reaction { emoji, users: vec![user] }),
+            None => reactions.push(Reaction { emoji, users: vec![user] }),
         }
     }
     Ok(())
 }
 
-async fn fill_mentions(
-    conn: &mut Conn,
-    ids: &[MessageId],
-    messages: &mut HashMap<MessageId, Message>,
-) -> Result<(), Error> {
-    let sql = "SELECT m.id, x.user_id FROM messages m JOIN mentions x ON x.seq = m.seq \
-               WHERE m.id IN ({keys}) ORDER BY x.user_id";
-    for row in conn.all_in(sql, values![], ids).await? {
-        if let Some(message) = messages.get_mut(&row.get::<MessageId>("id")?) {
-            message.mentions.push(row.get("user_id")?);
+async fn fill_mentions(conn: &mut Conn, seqs: &[Seq], messages: &mut [Message]) -> Result<(), Error> {
+    let sql = "SELECT seq, user_id FROM mentions WHERE seq IN ({keys}) ORDER BY user_id";
+    let rows = conn.all_in(sql, values![], seqs).await?;
+    let place = places(&rows, messages, |message| message.seq);
+    for row in &rows {
+        if let Some(place) = place.get(&row.get::<Seq>("seq")?) {
+            messages[*place].mentions.push(row.get("user_id")?);
         }
     }
     Ok(())
+}
+
+/// Where each message is; of most pages nobody wants to know.
+fn places<K: Eq + Hash>(
+    rows: &[Row],
+    messages: &[Message],
+    key: impl Fn(&Message) -> K,
+) -> HashMap<K, usize> {
+    if rows.is_empty() {
+        return HashMap::new();
+    }
+    messages.iter().enumerate().map(|(place, message)| (key(message), place)).collect()
 }

@@ -18,10 +18,8 @@ use crate::{Audience, Error, EventPage, LoggedEvent, Store, limits};
 impl Store {
     /// All events after a position, at most `limit` (and `limits::EVENT_PAGE_MAX`) of them.
     pub async fn events_after(&self, after: Seq, limit: usize) -> Result<EventPage, Error> {
-        let mut conn = self.at_one_moment().await?;
-        let raw = rows(&mut conn, after, limit.clamp(1, limits::EVENT_PAGE_MAX)).await?;
-        let through = raw.last().map_or(after, |raw| raw.seq);
-        Ok(EventPage { events: render(&mut conn, &raw).await?, through })
+        let limit = limit.clamp(1, limits::EVENT_PAGE_MAX);
+        self.at_one_moment(move |conn| Box::pin(page(conn, after, limit))).await
     }
 
     /// The events after a position that this person may see now, at most `limit` of them. One call
@@ -32,24 +30,33 @@ impl Store {
     /// is nearly all, and a thousand readers who catch up at once must not carry it through here.
     pub async fn events_for(&self, viewer: UserId, after: Seq, limit: usize) -> Result<EventPage, Error> {
         let limit = limit.clamp(1, limits::EVENT_PAGE_MAX);
-        let mut conn = self.at_one_moment().await?;
-        people::active(&mut conn, viewer).await?;
-        let view = View::of(&mut conn, viewer).await?;
-        let until = after.saturating_add(limits::EVENT_SCAN_ROWS);
-        let raw = rows_for(&mut conn, viewer, after, until, limit + 1).await?;
-        let scanned = match raw.last() {
-            Some(last) if raw.len() > limit => last.seq,
-            _ => head(&mut conn).await?.min(until).max(after),
-        };
-        let mut seen: Vec<Raw> = raw.into_iter().filter(|raw| view.sees(raw)).collect();
-        let through = if seen.len() > limit { seen[limit - 1].seq } else { scanned };
-        seen.truncate(limit);
-        let mut events = render(&mut conn, &seen).await?;
-        for logged in &mut events {
-            view.veil(&mut logged.event);
-        }
-        Ok(EventPage { events, through })
+        self.at_one_moment(move |conn| Box::pin(page_for(conn, viewer, after, limit))).await
     }
+}
+
+async fn page(conn: &mut Conn, after: Seq, limit: usize) -> Result<EventPage, Error> {
+    let raw = rows(conn, after, limit).await?;
+    let through = raw.last().map_or(after, |raw| raw.seq);
+    Ok(EventPage { events: render(conn, &raw).await?, through })
+}
+
+async fn page_for(conn: &mut Conn, viewer: UserId, after: Seq, limit: usize) -> Result<EventPage, Error> {
+    people::active(conn, viewer).await?;
+    let view = View::of(conn, viewer).await?;
+    let until = after.saturating_add(limits::EVENT_SCAN_ROWS);
+    let raw = rows_for(conn, viewer, after, until, limit + 1).await?;
+    let scanned = match raw.last() {
+        Some(last) if raw.len() > limit => last.seq,
+        _ => head(conn).await?.min(until).max(after),
+    };
+    let mut seen: Vec<Raw> = raw.into_iter().filter(|raw| view.sees(raw)).collect();
+    let through = if seen.len() > limit { seen[limit - 1].seq } else { scanned };
+    seen.truncate(limit);
+    let mut events = render(conn, &seen).await?;
+    for logged in &mut events {
+        view.veil(&mut logged.event);
+    }
+    Ok(EventPage { events, through })
 }
 
 /// A row of the log.

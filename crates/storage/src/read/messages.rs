@@ -3,8 +3,9 @@
 use switchback_core::wire::{History, Message};
 use switchback_core::{MessageId, RoomId, Seq, UserId, limits};
 
-use crate::db::{Conn, Row, values};
-use crate::read::{hydrate, rooms};
+use crate::db::{Conn, values};
+use crate::read::hydrate::{self, message_sql};
+use crate::read::rooms;
 use crate::tx::found;
 use crate::{Error, HistoryPage, HistoryRange, Reached, Store};
 
@@ -19,14 +20,7 @@ impl Store {
         limit: usize,
     ) -> Result<HistoryPage, Error> {
         let limit = limit.clamp(1, limits::HISTORY_PAGE_MESSAGES);
-        let mut conn = self.at_one_moment().await?;
-        let reached = rooms::must_see(&mut conn, viewer, room).await?;
-        let ids = page(&mut conn, room, range, limit).await?;
-        let (has_before, has_after) = neighbours(&mut conn, room, range, &ids).await?;
-        let ids: Vec<MessageId> = ids.into_iter().map(|(_, id)| id).collect();
-        let mut messages = hydrate::messages(&mut conn, &ids).await?;
-        let messages = ids.iter().filter_map(|id| messages.remove(id)).collect();
-        Ok(HistoryPage { history: History { messages, has_before, has_after }, reached })
+        self.at_one_moment(move |conn| Box::pin(history(conn, viewer, room, range, limit))).await
     }
 
     /// How far a room has come since it had come so far, if messages were posted in it and nothing else has
@@ -42,12 +36,28 @@ impl Store {
 
     /// One message of a room that this person may see.
     pub async fn message(&self, viewer: UserId, message: MessageId) -> Result<Message, Error> {
-        let mut conn = self.at_one_moment().await?;
-        let message = one(&mut conn, message).await?;
-        match rooms::must_see(&mut conn, viewer, message.room).await {
-            Err(Error::NotFound(_)) => Err(Error::NotFound("message")),
-            seen => seen.map(|_| message),
-        }
+        self.at_one_moment(move |conn| Box::pin(seen(conn, viewer, message))).await
+    }
+}
+
+async fn history(
+    conn: &mut Conn,
+    viewer: UserId,
+    room: RoomId,
+    range: HistoryRange,
+    limit: usize,
+) -> Result<HistoryPage, Error> {
+    let reached = rooms::must_see(conn, viewer, room).await?;
+    let messages = page(conn, room, range, limit).await?;
+    let (has_before, has_after) = neighbours(conn, room, range, &messages).await?;
+    Ok(HistoryPage { history: History { messages, has_before, has_after }, reached })
+}
+
+async fn seen(conn: &mut Conn, viewer: UserId, message: MessageId) -> Result<Message, Error> {
+    let message = one(conn, message).await?;
+    match rooms::must_see(conn, viewer, message.room).await {
+        Err(Error::NotFound(_)) => Err(Error::NotFound("message")),
+        seen => seen.map(|_| message),
     }
 }
 
@@ -56,17 +66,17 @@ pub(crate) async fn one(conn: &mut Conn, id: MessageId) -> Result<Message, Error
     found(hydrate::messages(conn, &[id]).await?.remove(&id), "message")
 }
 
-/// Positions and ids of a page, oldest first.
+/// A page's messages, oldest first.
 async fn page(
     conn: &mut Conn,
     room: RoomId,
     range: HistoryRange,
     limit: usize,
-) -> Result<Vec<(Seq, MessageId)>, Error> {
-    match range {
-        HistoryRange::Latest => before(conn, room, Seq::MAX, limit).await,
-        HistoryRange::Before(seq) => before(conn, room, seq, limit).await,
-        HistoryRange::After(seq) => after(conn, room, seq, limit).await,
+) -> Result<Vec<Message>, Error> {
+    let mut messages = match range {
+        HistoryRange::Latest => before(conn, room, Seq::MAX, limit).await?,
+        HistoryRange::Before(seq) => before(conn, room, seq, limit).await?,
+        HistoryRange::After(seq) => after(conn, room, seq, limit).await?,
         HistoryRange::Around(seq) => {
             // Half on each side, and what one side lacks is given to the other.
             let mut older = before(conn, room, seq.saturating_add(1), limit).await?;
@@ -74,34 +84,23 @@ async fn page(
             let keep = (limit - (limit / 2).min(newer.len())).min(older.len());
             older.drain(..older.len() - keep);
             older.extend(newer.into_iter().take(limit - keep));
-            Ok(older)
+            older
         }
-    }
+    };
+    hydrate::fill(conn, &mut messages).await?;
+    Ok(messages)
 }
 
-async fn before(
-    conn: &mut Conn,
-    room: RoomId,
-    seq: Seq,
-    limit: usize,
-) -> Result<Vec<(Seq, MessageId)>, Error> {
-    let sql = "SELECT seq, id FROM messages WHERE room_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
-    let rows = conn.all(sql, values![room, seq, limit]).await?;
-    rows.iter().rev().map(position).collect()
+async fn before(conn: &mut Conn, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<Message>, Error> {
+    let sql = concat!(message_sql!(), "WHERE m.room_id = $2 AND m.seq < $3 ORDER BY m.seq DESC LIMIT $4");
+    let rows = conn.all(sql, values![limits::REPLY_EXCERPT_CHARS, room, seq, limit]).await?;
+    rows.iter().rev().map(hydrate::message).collect()
 }
 
-async fn after(
-    conn: &mut Conn,
-    room: RoomId,
-    seq: Seq,
-    limit: usize,
-) -> Result<Vec<(Seq, MessageId)>, Error> {
-    let sql = "SELECT seq, id FROM messages WHERE room_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-    conn.all(sql, values![room, seq, limit]).await?.iter().map(position).collect()
-}
-
-fn position(row: &Row) -> Result<(Seq, MessageId), Error> {
-    Ok((row.get("seq")?, row.get("id")?))
+async fn after(conn: &mut Conn, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<Message>, Error> {
+    let sql = concat!(message_sql!(), "WHERE m.room_id = $2 AND m.seq > $3 ORDER BY m.seq LIMIT $4");
+    let rows = conn.all(sql, values![limits::REPLY_EXCERPT_CHARS, room, seq, limit]).await?;
+    rows.iter().map(hydrate::message).collect()
 }
 
 /// Whether there are older and newer messages than the page's.
@@ -109,11 +108,11 @@ async fn neighbours(
     conn: &mut Conn,
     room: RoomId,
     range: HistoryRange,
-    ids: &[(Seq, MessageId)],
+    messages: &[Message],
 ) -> Result<(bool, bool), Error> {
     // An empty page stands where it was asked for.
-    let (first, last) = match (ids.first(), ids.last(), range) {
-        (Some((first, _)), Some((last, _)), _) => (*first, *last),
+    let (first, last) = match (messages.first(), messages.last(), range) {
+        (Some(first), Some(last), _) => (first.seq, last.seq),
         (_, _, HistoryRange::Latest) => return Ok((false, false)),
         (_, _, HistoryRange::Before(seq)) => (seq, seq.saturating_sub(1)),
         (_, _, HistoryRange::After(seq)) => (seq.saturating_add(1), seq),

@@ -43,15 +43,12 @@ macro_rules! view_sql {
 impl Store {
     /// What this person may see: public rooms and those they are in; by name, direct ones last.
     pub async fn rooms(&self, viewer: UserId) -> Result<Vec<RoomView>, Error> {
-        let mut conn = self.at_one_moment().await?;
-        let sql = concat!(view_sql!("LEFT JOIN"), "WHERE r.kind = 'public' OR m.user_id IS NOT NULL");
-        let rows = conn.all(sql, values![viewer]).await?;
-        views(&mut conn, &rows).await
+        self.at_one_moment(move |conn| Box::pin(visible(conn, viewer))).await
     }
 
     /// One room, if this person may see it.
     pub async fn room(&self, viewer: UserId, room: RoomId) -> Result<RoomView, Error> {
-        view(&mut *self.at_one_moment().await?, viewer, room).await
+        self.at_one_moment(move |conn| Box::pin(view(conn, viewer, room))).await
     }
 
     /// Rooms of this name that this person may see, without regard to ASCII case: names of private rooms
@@ -73,17 +70,25 @@ impl Store {
     /// Who is in a room that this person may see, by the time they joined. Deactivated people are
     /// left out, as they are from `member_count`, except from a direct conversation.
     pub async fn members(&self, viewer: UserId, room: RoomId) -> Result<Vec<UserId>, Error> {
-        let mut conn = self.at_one_moment().await?;
-        must_see(&mut conn, viewer, room).await?;
-        members(&mut conn, room).await
+        self.at_one_moment(move |conn| {
+            Box::pin(async move {
+                must_see(conn, viewer, room).await?;
+                members(conn, room).await
+            })
+        })
+        .await
     }
 
     /// A room with who is in it, whoever asks.
     pub async fn room_members(&self, room: RoomId) -> Result<RoomMembers, Error> {
-        let mut conn = self.at_one_moment().await?;
-        let members = members(&mut conn, room).await?;
-        let room = hydrate::rooms(&mut conn, &[room]).await?.remove(&room);
-        Ok(RoomMembers { room: found(room, "room")?, members })
+        self.at_one_moment(move |conn| {
+            Box::pin(async move {
+                let members = members(conn, room).await?;
+                let room = hydrate::rooms(conn, &[room]).await?.remove(&room);
+                Ok(RoomMembers { room: found(room, "room")?, members })
+            })
+        })
+        .await
     }
 
     /// The rooms this person is in, and as of which head.
@@ -128,6 +133,12 @@ fn as_of_head(rows: &[Row]) -> Result<Option<(Seq, Vec<Membership>)>, Error> {
     };
     let memberships = rows.iter().filter_map(|row| membership(row).transpose()).collect::<Result<_, _>>()?;
     Ok(Some((first.get("seq")?, memberships)))
+}
+
+async fn visible(conn: &mut Conn, viewer: UserId) -> Result<Vec<RoomView>, Error> {
+    let sql = concat!(view_sql!("LEFT JOIN"), "WHERE r.kind = 'public' OR m.user_id IS NOT NULL");
+    let rows = conn.all(sql, values![viewer]).await?;
+    views(conn, &rows).await
 }
 
 /// The rooms this person is in: `general` first, then by name, direct ones last.

@@ -2,6 +2,7 @@
 
 use switchback_core::UserId;
 
+use crate::db::Conn;
 use crate::read::{people, rooms};
 use crate::store::head;
 use crate::{Error, SnapshotData, Store};
@@ -9,13 +10,16 @@ use crate::{Error, SnapshotData, Store};
 impl Store {
     /// What this person sees now, and where the log stands at that moment.
     pub async fn snapshot(&self, viewer: UserId) -> Result<SnapshotData, Error> {
-        let mut conn = self.at_one_moment().await?;
-        Ok(SnapshotData {
-            seq: head(&mut conn).await?,
-            me: people::active(&mut conn, viewer).await?,
-            workspace: people::workspace(&mut conn).await?,
-            users: people::everybody(&mut conn).await?,
-            rooms: rooms::joined(&mut conn, viewer).await?,
-        })
+        self.at_one_moment(move |conn| Box::pin(snapshot(conn, viewer))).await
     }
+}
+
+async fn snapshot(conn: &mut Conn, viewer: UserId) -> Result<SnapshotData, Error> {
+    Ok(SnapshotData {
+        seq: head(conn).await?,
+        me: people::active(conn, viewer).await?,
+        workspace: people::workspace(conn).await?,
+        users: people::everybody(conn).await?,
+        rooms: rooms::joined(conn, viewer).await?,
+    })
 }

@@ -1,0 +1,212 @@
+//! What is read of one moment, in one go. Each query through sqlx is a message to a connection's thread and one
+//! back, and a page of history, a snapshot or a page of the log asks for half a dozen things (docs/decisions/026).
+//! So the questions go to the connection, all of them at once, on a thread that may wait for a disk.
+//!
+//! The threads are tokio's for blocking work. A few of them read at a time; each goes on with what waits for as
+//! long as something does.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
+
+use super::pragmas;
+use crate::db::{Conn, values};
+use crate::{Error, limits};
+
+/// The way to the connections that read.
+#[derive(Debug)]
+pub(crate) struct Moments {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    /// Connections, and threads that read.
+    most: usize,
+    state: Mutex<State>,
+    /// The last thread has ended after the store was closed.
+    idle: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Job>,
+    threads: usize,
+    /// Those that are not in use.
+    connections: Vec<Conn>,
+    closed: bool,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { waiting, threads, connections, closed } = self;
+        f.debug_struct("State")
+            .field("waiting", &waiting.len())
+            .field("threads", threads)
+            .field("connections", connections)
+            .field("closed", closed)
+            .finish()
+    }
+}
+
+/// Reads, answers, and says whether the connection can be used again.
+type Job = Box<dyn FnOnce(Result<&mut Conn, Error>) -> bool + Send>;
+
+impl Moments {
+    /// Connections are opened when they are first needed, and kept.
+    pub(crate) fn of(path: &Path, most: u32) -> Self {
+        let most = usize::try_from(most).unwrap_or(1);
+        let (path, state, idle) = (path.to_owned(), Mutex::default(), Notify::new());
+        Self { shared: Arc::new(Shared { path, most, state, idle }) }
+    }
+
+    /// Has `read` ask for what it wants, all of one moment. On this connection there is nothing to wait for: what
+    /// it awaits besides the connection's answers is not there for it.
+    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
+        let (reply, mut answer) = oneshot::channel();
+        let has_begun = Arc::new(AtomicBool::new(false));
+        let begun = Arc::clone(&has_begun);
+        self.put(Box::new(move |conn| {
+            // Who has gone need not be read for.
+            if reply.is_closed() {
+                return true;
+            }
+            begun.store(true, Ordering::Relaxed);
+            let (outcome, is_sound) = match conn {
+                Ok(conn) => catch_unwind(AssertUnwindSafe(|| at_one_moment(conn, read)))
+                    .unwrap_or_else(|_| (Err(defect("a reader panicked")), false)),
+                Err(error) => (Err(error), false),
+            };
+            drop(reply.send(outcome));
+            is_sound
+        }))?;
+        let outcome = match timeout(limits::READER_WAIT, &mut answer).await {
+            Ok(outcome) => outcome,
+            // It takes as long as it takes.
+            Err(_) if has_begun.load(Ordering::Relaxed) => answer.await,
+            Err(_) => return Err(Error::Unavailable("too many read at once".to_owned())),
+        };
+        outcome.unwrap_or_else(|_| Err(Error::Unavailable("nobody reads any more".to_owned())))
+    }
+
+    fn put(&self, job: Job) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        if state.closed {
+            return Err(Error::Unavailable("shutting down".to_owned()));
+        }
+        if state.waiting.len() >= limits::MOMENTS_WAITING {
+            return Err(Error::Unavailable("too many want to read".to_owned()));
+        }
+        state.waiting.push_back(job);
+        if state.threads < self.shared.most {
+            state.threads += 1;
+            let shared = Arc::clone(&self.shared);
+            drop(tokio::task::spawn_blocking(move || shared.serve()));
+        }
+        Ok(())
+    }
+
+    /// Nothing more is read; what waits is, and then the connections are closed.
+    pub(crate) async fn close(&self) {
+        self.shared.lock().closed = true;
+        loop {
+            let ended = self.shared.idle.notified();
+            {
+                let mut state = self.shared.lock();
+                if state.threads == 0 {
+                    state.connections.clear();
+                    return;
+                }
+            }
+            ended.await;
+        }
+    }
+}
+
+impl Shared {
+    /// Reads what waits, until nothing does.
+    fn serve(&self) {
+        let mut own = None;
+        while let Some(job) = self.next(&mut own) {
+            let opened = match own.take() {
+                Some(conn) => Ok(conn),
+                None => open(&self.path).map(Conn::from),
+            };
+            match opened {
+                Ok(mut conn) => own = job(Ok(&mut conn)).then_some(conn),
+                Err(error) => _ = job(Err(error.into())),
+            }
+        }
+    }
+
+    /// The next job, and a connection that nobody uses; without a job, the connection is given back.
+    fn next(&self, own: &mut Option<Conn>) -> Option<Job> {
+        let mut state = self.lock();
+        let job = state.waiting.pop_front();
+        match (&job, own.is_some()) {
+            (Some(_), false) => *own = state.connections.pop(),
+            (None, _) => {
+                state.connections.extend(own.take());
+                state.threads -= 1;
+                if state.closed {
+                    self.idle.notify_one();
+                }
+            }
+            (Some(_), true) => {}
+        }
+        job
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The outcome, and whether the connection is as it was before.
+fn at_one_moment<T, F>(conn: &mut Conn, read: F) -> (Result<T, Error>, bool)
+where
+    F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Error>>,
+{
+    let reading = async {
+        if let Err(error) = conn.run("BEGIN", values![]).await {
+            return (Err(error), false);
+        }
+        let outcome = read(conn).await;
+        let is_ended = conn.run("COMMIT", values![]).await.is_ok();
+        let is_sound = is_ended && !matches!(outcome, Err(Error::Database(_) | Error::Unavailable(_)));
+        (outcome, is_sound)
+    };
+    let done = reading.now_or_never();
+    done.unwrap_or_else(|| (Err(defect("a reader waits for something else than the database")), false))
+}
+
+fn defect(what: &str) -> Error {
+    Error::Database(sqlx::Error::Protocol(what.to_owned()))
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    // An empty file in place of one that is gone would hide the loss: so never made here.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(limits::BUSY_TIMEOUT)?;
+    conn.set_prepared_statement_cache_capacity(limits::STATEMENT_CACHE);
+    for (name, value) in pragmas() {
+        conn.pragma_update(None, name, value)?;
+    }
+    conn.pragma_update(None, "query_only", "ON")?;
+    Ok(conn)
+}
