@@ -146,8 +146,8 @@ fn bodies_about_rooms_and_messages() {
 fn a_history_of_encoded_messages_is_the_same_bytes() {
     let messages = vec![message(), edited()];
     for (has_before, has_after, messages) in [(true, false, messages), (false, true, Vec::new())] {
-        let encoded = messages.iter().map(EncodedMessage::new).collect::<Result<Vec<_>, _>>().unwrap();
-        let encoded = EncodedHistory { messages: encoded, has_before, has_after }.encode().unwrap();
+        let encoded = EncodedMessage::all(&messages).unwrap();
+        let encoded = EncodedHistory { messages: encoded, has_before, has_after }.encode();
         let plain = serde_json::to_vec(&History { messages, has_before, has_after }).unwrap();
         assert_eq!(String::from_utf8(encoded).unwrap(), String::from_utf8(plain).unwrap());
     }

@@ -10,6 +10,8 @@ mod row;
 mod value;
 mod words;
 
+use std::fmt::Write as _;
+
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::{
@@ -242,10 +244,8 @@ impl Conn {
         let mut found = Vec::with_capacity(keys.len());
         for piece in keys.chunks(LIST_SIZES[LIST_SIZES.len() - 1]) {
             let size = LIST_SIZES.into_iter().find(|size| *size >= piece.len()).unwrap_or(piece.len());
-            let numbers = (values.len() + 1)..=(values.len() + size);
-            let list: Vec<String> = numbers.map(|number| format!("${number}")).collect();
             // The text consists of our own SQL and parameter numbers; every value is bound.
-            let text = AssertSqlSafe(sql.replace("{keys}", &list.join(",")));
+            let text = AssertSqlSafe(sql.replace("{keys}", &numbers(values.len() + 1, size)));
             let filled = piece.iter().chain(std::iter::repeat_n(&piece[0], size - piece.len()));
             let bound = values.iter().cloned().chain(filled.map(|key| (*key).into())).collect();
             found.extend(self.all(text, bound).await?);
@@ -312,6 +312,16 @@ impl Conn {
 
 /// Sizes of parameter lists; a list between two is filled up with its first member.
 const LIST_SIZES: [usize; 4] = [1, 8, 64, 256];
+
+/// So many parameters from this one on, as a list.
+fn numbers(first: usize, count: usize) -> String {
+    let mut list = format!("${first}");
+    for number in first + 1..first + count {
+        // Writing to a string cannot fail.
+        let _ = write!(list, ",${number}");
+    }
+    list
+}
 
 fn lost() -> Error {
     Error::Unavailable("the connection to the database was lost".to_owned())

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
     Message, PresenceChange, Role, RoomKind, RoomView, SessionInfo, Timestamp, TokenInfo, User, Workspace,
@@ -247,17 +246,23 @@ bodies! {
 
 /// A [`Message`] as it goes over the wire.
 #[derive(Debug, Clone)]
-pub struct EncodedMessage(Arc<RawValue>);
+pub struct EncodedMessage(Arc<[u8]>);
 
 impl EncodedMessage {
-    /// Encodes it once, for as many answers as it will be in.
-    pub fn new(message: &Message) -> Result<Self, serde_json::Error> {
-        to_raw_value(message).map(|json| Self(json.into()))
+    /// Encodes each once, for as many answers as it will be in.
+    pub fn all(messages: &[Message]) -> Result<Vec<Self>, serde_json::Error> {
+        let mut json = Vec::new();
+        let encoded = messages.iter().map(|message| {
+            json.clear();
+            serde_json::to_writer(&mut json, message)?;
+            Ok(Self(Arc::from(&*json)))
+        });
+        encoded.collect()
     }
 
     /// Its length, in bytes.
     pub fn size_bytes(&self) -> usize {
-        self.0.get().len()
+        self.0.len()
     }
 }
 
@@ -272,21 +277,24 @@ pub struct EncodedHistory {
     pub has_after: bool,
 }
 
+/// How a [`History`] begins.
+const START: &[u8] = b"{\"messages\":[";
+
 impl EncodedHistory {
     /// The same bytes as of the [`History`] with these messages.
-    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        #[derive(Serialize)]
-        struct Encoding<'h> {
-            messages: Vec<&'h RawValue>,
-            has_before: bool,
-            has_after: bool,
+    pub fn encode(&self) -> Vec<u8> {
+        let Self { messages, has_before, has_after } = self;
+        let end = format!("],\"has_before\":{has_before},\"has_after\":{has_after}}}");
+        let messages_bytes = messages.iter().map(|message| message.size_bytes() + 1).sum::<usize>();
+        let mut json = Vec::with_capacity(START.len() + messages_bytes + end.len());
+        json.extend_from_slice(START);
+        for (place, message) in messages.iter().enumerate() {
+            if place > 0 {
+                json.push(b',');
+            }
+            json.extend_from_slice(&message.0);
         }
-        let messages: Vec<&RawValue> = self.messages.iter().map(|message| &*message.0).collect();
-        // Around the messages there are two names, two truth values and the signs between.
-        let size_bytes = 64 + messages.iter().map(|message| message.get().len() + 1).sum::<usize>();
-        let mut json = Vec::with_capacity(size_bytes);
-        let Self { has_before, has_after, .. } = *self;
-        serde_json::to_writer(&mut json, &Encoding { messages, has_before, has_after })?;
-        Ok(json)
+        json.extend_from_slice(end.as_bytes());
+        json
     }
 }

@@ -35,14 +35,15 @@ impl Ops {
             pages.advance(room, known, now);
             n = now.n;
         }
-        let page = match pages.find(room, n, range, limit) {
-            Some(page) => Ok(page),
-            None => pages.keep(room, range, &self.store().history(caller.user.id, room, range, limit).await?),
-        };
-        page.and_then(|page| page.encode()).map_err(|error| {
+        if let Some(page) = pages.find(room, n, range, limit) {
+            return Ok(page.encode());
+        }
+        let page = self.store().history(caller.user.id, room, range, limit).await?;
+        let page = pages.keep(room, range, &page).map_err(|error| {
             tracing::error!(%error, "a page of history could not be encoded");
             Refusal::new(ErrorCode::Internal, "this page could not be written; the server's log says why")
-        })
+        })?;
+        Ok(page.encode())
     }
 
     /// One message.

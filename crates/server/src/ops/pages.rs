@@ -47,6 +47,7 @@ struct Run {
     from: Seq,
     through: Seq,
     messages: Vec<Kin>,
+    size_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -101,8 +102,7 @@ impl Pages {
         page: &HistoryPage,
     ) -> Result<EncodedHistory, serde_json::Error> {
         let History { messages, has_before, has_after } = &page.history;
-        let encoded: Vec<EncodedMessage> =
-            messages.iter().map(EncodedMessage::new).collect::<Result<_, _>>()?;
+        let encoded = EncodedMessage::all(messages)?;
         let kin = |(Message { seq, .. }, message): (&Message, &EncodedMessage)| Kin {
             seq: *seq,
             message: message.clone(),
@@ -135,7 +135,7 @@ impl Kept {
         room.used = self.time;
         let before = room.size_bytes;
         add(&mut room.runs, run);
-        room.size_bytes = room.runs.iter().map(Run::size_bytes).sum();
+        room.size_bytes = room.runs.iter().map(|run| run.size_bytes).sum();
         self.size_bytes = self.size_bytes + room.size_bytes - before;
         if self.size_bytes > limits::PAGES_BYTES {
             self.shrink();
@@ -171,7 +171,13 @@ impl Run {
             HistoryRange::Before(seq) => seq.saturating_sub(1),
             _ => last,
         };
-        Some(Self { from, through, messages })
+        Some(Self::new(from, through, messages))
+    }
+
+    fn new(from: Seq, through: Seq, messages: Vec<Kin>) -> Self {
+        let size = |kin: &Kin| kin.message.size_bytes() + limits::PAGES_OVERHEAD_BYTES;
+        let size_bytes = messages.iter().map(size).sum();
+        Self { from, through, messages, size_bytes }
     }
 
     /// The page, if all of it is here.
@@ -180,11 +186,11 @@ impl Run {
             HistoryRange::Latest => self.before(Seq::MAX, limit)?,
             HistoryRange::Before(seq) => self.before(seq, limit)?,
             HistoryRange::After(seq) => {
-                let next = seq.checked_add(1)?;
+                let next = self.covered(seq.checked_add(1)?)?;
                 let start = self.messages.partition_point(|kin| kin.seq < next);
                 let end = self.messages.len().min(start + limit);
                 let is_all = end - start == limit || self.through == Seq::MAX;
-                (self.covers(next) && is_all).then_some((start, end))?
+                is_all.then_some((start, end))?
             }
             // Rare: a jump to one message. It is read, and scrolling on from it is not.
             HistoryRange::Around(_) => return None,
@@ -199,18 +205,16 @@ impl Run {
     }
 
     fn before(&self, seq: Seq, limit: usize) -> Option<(usize, usize)> {
+        self.covered(seq.checked_sub(1)?)?;
         let end = self.messages.partition_point(|kin| kin.seq < seq);
         let start = end.saturating_sub(limit);
         let is_all = end - start == limit || self.from == 0;
-        (self.covers(seq.checked_sub(1)?) && is_all).then_some((start, end))
+        is_all.then_some((start, end))
     }
 
-    fn covers(&self, seq: Seq) -> bool {
-        (self.from..=self.through).contains(&seq)
-    }
-
-    fn size_bytes(&self) -> usize {
-        self.messages.iter().map(|kin| kin.message.size_bytes() + limits::PAGES_OVERHEAD_BYTES).sum()
+    /// The position, if it lies in this run.
+    fn covered(&self, seq: Seq) -> Option<Seq> {
+        (self.from..=self.through).contains(&seq).then_some(seq)
     }
 }
 
@@ -236,7 +240,7 @@ fn add(runs: &mut Vec<Run>, run: Run) {
         }
     }
     messages.extend(fresh);
-    runs.insert(first, Run { from, through, messages });
+    runs.insert(first, Run::new(from, through, messages));
 }
 
 #[cfg(test)]

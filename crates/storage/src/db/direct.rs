@@ -1,8 +1,9 @@
 //! Queries on a connection of this thread: nobody is sent for the rows.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use rusqlite::types::{FromSql, ToSql, ToSqlOutput, Value as Stored, ValueRef};
+use rusqlite::types::{FromSql, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Error, Result, params_from_iter};
 
 use crate::db::Value;
@@ -10,19 +11,62 @@ use crate::db::Value;
 /// A row that was read.
 #[derive(Debug)]
 pub(crate) struct DirectRow {
-    columns: Arc<[Box<str>]>,
-    values: Box<[Stored]>,
+    answer: Arc<Answer>,
+    /// Where its cells begin.
+    start: usize,
+}
+
+/// All rows of a query. Texts and bytes lie behind each other: each by itself would be most of the work.
+#[derive(Debug, Default)]
+struct Answer {
+    bytes: Vec<u8>,
+    columns: Vec<Range<usize>>,
+    cells: Vec<Cell>,
+}
+
+#[derive(Debug)]
+enum Cell {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(Range<usize>),
+    Blob(Range<usize>),
 }
 
 impl DirectRow {
     pub(crate) fn get<T: FromSql>(&self, name: &str) -> Result<T> {
-        let place = self.columns.iter().position(|column| **column == *name);
-        let value = place.and_then(|place| self.values.get(place));
-        let value = ValueRef::from(value.ok_or_else(|| Error::InvalidColumnName(name.to_owned()))?);
-        T::column_result(value).map_err(|error| {
-            let place = place.unwrap_or_default();
-            Error::FromSqlConversionFailure(place, value.data_type(), Box::new(error))
-        })
+        let Answer { bytes, columns, cells } = &*self.answer;
+        let is_it = |column: &Range<usize>| bytes[column.clone()] == *name.as_bytes();
+        let place =
+            columns.iter().position(is_it).ok_or_else(|| Error::InvalidColumnName(name.to_owned()))?;
+        let value = match &cells[self.start + place] {
+            Cell::Null => ValueRef::Null,
+            Cell::Integer(value) => ValueRef::Integer(*value),
+            Cell::Real(value) => ValueRef::Real(*value),
+            Cell::Text(range) => ValueRef::Text(&bytes[range.clone()]),
+            Cell::Blob(range) => ValueRef::Blob(&bytes[range.clone()]),
+        };
+        T::column_result(value)
+            .map_err(|error| Error::FromSqlConversionFailure(place, value.data_type(), Box::new(error)))
+    }
+}
+
+impl Answer {
+    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    fn push(&mut self, value: ValueRef<'_>) {
+        let cell = match value {
+            ValueRef::Null => Cell::Null,
+            ValueRef::Integer(value) => Cell::Integer(value),
+            ValueRef::Real(value) => Cell::Real(value),
+            ValueRef::Text(text) => Cell::Text(self.keep(text)),
+            ValueRef::Blob(bytes) => Cell::Blob(self.keep(bytes)),
+        };
+        self.cells.push(cell);
     }
 }
 
@@ -30,14 +74,21 @@ impl DirectRow {
 pub(crate) fn all(conn: &Connection, sql: &str, values: Vec<Value>) -> Result<Vec<DirectRow>> {
     // `$1` is a name to SQLite, which counts names by their first appearance; `?1` is the first value.
     let mut statement = conn.prepare_cached(&sql.replace('$', "?"))?;
-    let columns: Arc<[Box<str>]> = statement.column_names().into_iter().map(Box::from).collect();
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut read = Vec::new();
-    while let Some(row) = rows.next()? {
-        let values = (0..columns.len()).map(|place| row.get(place)).collect::<Result<_>>()?;
-        read.push(DirectRow { columns: Arc::clone(&columns), values });
+    let mut answer = Answer::default();
+    for name in statement.column_names() {
+        let column = answer.keep(name.as_bytes());
+        answer.columns.push(column);
     }
-    Ok(read)
+    let width = answer.columns.len();
+    let mut rows = statement.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        for place in 0..width {
+            answer.push(row.get_ref(place)?);
+        }
+    }
+    let answer = Arc::new(answer);
+    let starts = (0..answer.cells.len()).step_by(width.max(1));
+    Ok(starts.map(|start| DirectRow { answer: Arc::clone(&answer), start }).collect())
 }
 
 /// Rows that a statement has changed.

@@ -52,7 +52,7 @@ fn read(all: &[Seq], range: HistoryRange, limit: usize) -> History {
 }
 
 fn bytes(page: &EncodedHistory) -> String {
-    String::from_utf8(page.encode().unwrap()).unwrap()
+    String::from_utf8(page.encode()).unwrap()
 }
 
 fn range() -> impl Strategy<Value = HistoryRange> {
