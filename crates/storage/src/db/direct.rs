@@ -107,3 +107,52 @@ impl ToSql for Value {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use rusqlite::StatementStatus;
+    use rusqlite::config::DbConfig;
+
+    use super::*;
+    use crate::db::values;
+
+    #[test]
+    fn values_are_counted_by_their_numbers_and_columns_found_by_their_names() {
+        let conn = Connection::open_in_memory().unwrap();
+        let sql = "SELECT $2 AS second, $1 AS first, NULL AS void, x'07' AS bytes UNION ALL \
+                   SELECT 'other', $1, 1.5, NULL";
+        let rows = all(&conn, sql, values![7_i64, "two"]).unwrap();
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[0].get::<String>("second").unwrap(), "two");
+        assert_eq!(rows[0].get::<i64>("first").unwrap(), 7);
+        assert_eq!(rows[0].get::<Option<i64>>("void").unwrap(), None);
+        assert_eq!(rows[0].get::<Vec<u8>>("bytes").unwrap(), [7]);
+        assert_eq!(rows[1].get::<String>("second").unwrap(), "other");
+        assert_eq!(rows[1].get::<f64>("void").unwrap().to_bits(), 1.5_f64.to_bits());
+        rows[0].get::<i64>("second").unwrap_err();
+        rows[0].get::<i64>("third").unwrap_err();
+    }
+
+    /// `SQLITE_ENABLE_QPSG` in `.cargo/config.toml`.
+    #[test]
+    fn a_statement_is_compiled_once_whatever_its_limit_is() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE some (number INTEGER PRIMARY KEY)").unwrap();
+        let sql = "SELECT number FROM some ORDER BY number LIMIT ?1";
+        for limit in 0..3_i64 {
+            all(&conn, sql, values![limit]).unwrap();
+        }
+        let kept = conn.prepare_cached(sql).unwrap();
+        assert_eq!(kept.get_status(StatementStatus::Run), 3);
+        assert_eq!(kept.get_status(StatementStatus::RePrepare), 0);
+        drop(kept);
+        // What it would be without.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, false).unwrap();
+        conn.flush_prepared_statement_cache();
+        for limit in 0..3_i64 {
+            all(&conn, sql, values![limit]).unwrap();
+        }
+        assert!(conn.prepare_cached(sql).unwrap().get_status(StatementStatus::RePrepare) > 0);
+    }
+}

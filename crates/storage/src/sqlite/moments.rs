@@ -210,3 +210,133 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "query_only", "ON")?;
     Ok(conn)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use std::sync::mpsc;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A table of one number, and a connection to move it.
+    fn numbers() -> (TempDir, Connection, Moments) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("test.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+        conn.execute_batch("CREATE TABLE one (number INTEGER); INSERT INTO one VALUES (1)").unwrap();
+        let moments = Moments::of(&path, 2);
+        (dir, conn, moments)
+    }
+
+    async fn number(conn: &mut Conn) -> Result<i64, Error> {
+        conn.one("SELECT number FROM one", values![]).await?.get("number")
+    }
+
+    async fn read(moments: &Moments) -> Result<i64, Error> {
+        moments.read(|conn| Box::pin(number(conn))).await
+    }
+
+    /// Reads that stand still with a connection each, until the sender is dropped.
+    async fn standing(moments: &Arc<Moments>) -> mpsc::Sender<()> {
+        let (go, wait) = mpsc::channel::<()>();
+        let wait = Arc::new(Mutex::new(wait));
+        let (begun, mut beginning) = tokio::sync::mpsc::unbounded_channel();
+        for _ in 0..moments.shared.most {
+            let (moments, wait, begun) = (Arc::clone(moments), Arc::clone(&wait), begun.clone());
+            tokio::spawn(async move {
+                let read = moments.read(move |conn| {
+                    Box::pin(async move {
+                        begun.send(()).unwrap();
+                        wait.lock().unwrap().recv().unwrap_err();
+                        number(conn).await
+                    })
+                });
+                read.await.unwrap();
+            });
+        }
+        for _ in 0..moments.shared.most {
+            beginning.recv().await.unwrap();
+        }
+        go
+    }
+
+    #[tokio::test]
+    async fn what_is_read_is_of_one_moment() {
+        let (_dir, writer, moments) = numbers();
+        let (first, second) = moments
+            .read(move |conn| {
+                Box::pin(async move {
+                    let first = number(conn).await?;
+                    writer.execute("UPDATE one SET number = 2", []).unwrap();
+                    Ok((first, number(conn).await?))
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!((first, second), (1, 1));
+        assert_eq!(read(&moments).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_read_that_fails_takes_nothing_from_the_next() {
+        let (_dir, _writer, moments) = numbers();
+        for _ in 0..moments.shared.most * 2 {
+            let wrong =
+                moments.read(|conn| Box::pin(async { conn.one("SELECT none", values![]).await.map(drop) }));
+            assert!(matches!(wrong.await, Err(Error::Database(_))));
+            let defect = moments.read::<(), _>(|_| Box::pin(async { panic!("a defect") }));
+            assert!(matches!(defect.await, Err(Error::Database(_))));
+            let waits = moments.read::<(), _>(|_| Box::pin(std::future::pending()));
+            assert!(matches!(waits.await, Err(Error::Database(_))));
+            let writes = moments.read(|conn| Box::pin(conn.run("UPDATE one SET number = 3", values![])));
+            assert!(writes.await.is_err());
+            let refused = moments.read::<(), _>(|_| Box::pin(async { Err(Error::NotFound("room")) }));
+            assert!(matches!(refused.await, Err(Error::NotFound("room"))));
+            assert_eq!(read(&moments).await.unwrap(), 1);
+        }
+        assert_eq!(moments.shared.lock().threads, 0);
+    }
+
+    #[tokio::test]
+    async fn who_finds_all_connections_in_use_is_told_so_after_a_while_and_who_reads_is_not() {
+        let (_dir, _writer, moments) = numbers();
+        let moments = Arc::new(moments);
+        let go = standing(&moments).await;
+        tokio::time::pause();
+        let waiting = {
+            let moments = Arc::clone(&moments);
+            tokio::spawn(async move { read(&moments).await })
+        };
+        while moments.shared.lock().waiting.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(limits::READER_WAIT * 2).await;
+        let Err(Error::Unavailable(why)) = waiting.await.unwrap() else { panic!("it was read") };
+        assert_eq!(why, "too many read at once");
+        tokio::time::resume();
+        drop(go);
+        assert_eq!(read(&moments).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_who_reads_and_nobody_reads_afterwards() {
+        let (_dir, _writer, moments) = numbers();
+        let moments = Arc::new(moments);
+        let go = standing(&moments).await;
+        let closing = {
+            let moments = Arc::clone(&moments);
+            tokio::spawn(async move { moments.close().await })
+        };
+        while !moments.shared.lock().closed {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(read(&moments).await, Err(Error::Unavailable(_))));
+        assert!(!closing.is_finished());
+        drop(go);
+        closing.await.unwrap();
+        assert!(moments.shared.lock().connections.is_empty());
+    }
+}
