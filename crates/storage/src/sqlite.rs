@@ -1,7 +1,8 @@
 //! What is peculiar to `SQLite`: opening, pragmas, migrations, the write transaction, error codes,
 //! the checkpoint at the end.
 //!
-//! One connection writes at a time ([`Express`]'s, or else the writer's own), several read. WAL lets them not wait for each other; `synchronous=FULL`
+//! One connection writes at a time ([`Express`]'s, or else the writer's own), several read ([`Moments`]', and
+//! those for a single question). WAL lets them not wait for each other; `synchronous=FULL`
 //! syncs the WAL at each commit, which is what an acknowledgement stands for. There is no memory
 //! mapping: an IO error under a mapped page is a signal that ends the process, an error code is
 //! not.

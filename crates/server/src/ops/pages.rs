@@ -142,18 +142,43 @@ impl Kept {
         }
     }
 
-    /// Forgets the rooms that nobody has asked for the longest, until there is room for a while.
+    /// Forgets the rooms that nobody has asked for the longest, until there is room for a while; of a room that
+    /// takes all there is, what is old.
     fn shrink(&mut self) {
+        const ENOUGH: usize = limits::PAGES_BYTES / 8 * 7;
         let mut by_use: Vec<(u64, RoomId)> = self.rooms.iter().map(|(id, room)| (room.used, *id)).collect();
         by_use.sort_unstable();
+        let last = by_use.pop();
         for (_, id) in by_use {
-            if self.size_bytes <= limits::PAGES_BYTES / 8 * 7 {
-                break;
+            if self.size_bytes <= ENOUGH {
+                return;
             }
             if let Some(room) = self.rooms.remove(&id) {
                 self.size_bytes -= room.size_bytes;
             }
         }
+        if let Some(room) = last.and_then(|(_, id)| self.rooms.get_mut(&id)) {
+            room.keep_newest(ENOUGH);
+            self.size_bytes = room.size_bytes;
+        }
+    }
+}
+
+impl Room {
+    fn keep_newest(&mut self, most_bytes: usize) {
+        let mut left = most_bytes;
+        for run in self.runs.iter_mut().rev() {
+            run.keep_newest(left);
+            left -= run.size_bytes;
+        }
+        self.runs.retain(|run| !run.messages.is_empty());
+        self.size_bytes = most_bytes - left;
+    }
+}
+
+impl Kin {
+    fn size_bytes(&self) -> usize {
+        self.message.size_bytes() + limits::PAGES_OVERHEAD_BYTES
     }
 }
 
@@ -175,9 +200,25 @@ impl Run {
     }
 
     fn new(from: Seq, through: Seq, messages: Vec<Kin>) -> Self {
-        let size = |kin: &Kin| kin.message.size_bytes() + limits::PAGES_OVERHEAD_BYTES;
-        let size_bytes = messages.iter().map(size).sum();
+        let size_bytes = messages.iter().map(Kin::size_bytes).sum();
         Self { from, through, messages, size_bytes }
+    }
+
+    /// Forgets old messages until no more than so many bytes are left; possibly all.
+    fn keep_newest(&mut self, most_bytes: usize) {
+        let mut forgotten = 0;
+        while self.size_bytes > most_bytes
+            && let Some(kin) = self.messages.get(forgotten)
+        {
+            self.size_bytes -= kin.size_bytes();
+            forgotten += 1;
+        }
+        self.messages.drain(..forgotten);
+        if forgotten > 0
+            && let Some(first) = self.messages.first()
+        {
+            self.from = first.seq;
+        }
     }
 
     /// The page, if all of it is here.

@@ -144,3 +144,32 @@ fn what_is_kept_is_bounded_and_the_longest_unused_goes_first() {
     let kept = pages.lock();
     assert_eq!(kept.size_bytes, kept.rooms.values().map(|room| room.size_bytes).sum::<usize>());
 }
+
+#[test]
+fn of_a_room_that_is_too_large_by_itself_what_is_new_is_kept() {
+    const PAGE: Seq = 4;
+    let (pages, of) = (Pages::default(), room(1));
+    let body = "x".repeat(1024 * 1024);
+    let last = Seq::try_from(2 * limits::PAGES_BYTES / body.len()).unwrap();
+    // From the newest page back to the first, with a gap before each.
+    let mut end = last;
+    while end > PAGE {
+        let messages = (end - PAGE..end).map(|seq| message(seq, &body)).collect();
+        let history = History { messages, has_before: true, has_after: end < last };
+        let page = HistoryPage { history, reached: reached(1) };
+        pages.keep(of, HistoryRange::Before(end), &page).unwrap();
+        assert!(pages.lock().size_bytes <= limits::PAGES_BYTES);
+        end -= PAGE + 1;
+    }
+    let newest = pages.find(of, 1, HistoryRange::Latest, 4).unwrap();
+    assert_eq!(newest.messages.len(), 4);
+    let kept = pages.lock();
+    let room = &kept.rooms[&of];
+    // Besides the newest there is what was read last.
+    let is_between = |run: &Run| (last / 4..last / 8 * 3).contains(&run.from);
+    assert!(!room.runs.iter().any(is_between));
+    assert!(room.runs.iter().all(|run| run.from == run.messages[0].seq));
+    assert!(kept.size_bytes > limits::PAGES_BYTES / 2, "{}", kept.size_bytes);
+    let counted: usize = room.runs.iter().flat_map(|run| &run.messages).map(Kin::size_bytes).sum();
+    assert_eq!((kept.size_bytes, room.size_bytes), (counted, counted));
+}
