@@ -302,6 +302,11 @@ impl Live {
         }
     }
 
+    /// Waits until somebody's presence is told, perhaps with what else has changed.
+    pub(crate) async fn tells(&mut self, change: &Value) {
+        while !self.next_of("presence").await["changes"].as_array().unwrap().contains(change) {}
+    }
+
     /// The next event of the log.
     pub(crate) async fn event(&mut self) -> Value {
         loop {

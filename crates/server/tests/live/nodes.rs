@@ -198,6 +198,7 @@ async fn neighbours_hear_of_each_other(home: &BusHome, name: &str) {
     bus_is(&nodes, name, true).await;
     let Pair { ada, bob, general, mut here, mut there } = pair(&nodes).await;
     let [a, b] = &nodes;
+    here.tells(&json!({"user": bob.id, "state": "online"})).await;
 
     let taken = "switchback_bus_doorbells_total{events=\"taken\"}";
     let before = figure(b, taken).await;
@@ -211,8 +212,7 @@ async fn neighbours_hear_of_each_other(home: &BusHome, name: &str) {
     here.send(&json!({"type": "typing", "room": general})).await;
     assert_eq!(there.next_of("typing").await["user"], json!(ada.id));
     here.send(&json!({"type": "presence", "state": "away"})).await;
-    let away = json!([{"user": ada.id, "state": "away"}]);
-    while there.next_of("presence").await["changes"] != away {}
+    there.tells(&json!({"user": ada.id, "state": "away"})).await;
     let present = a.websocket(&ada, "").await.next_of("presence").await;
     let present = present["changes"].as_array().unwrap().clone();
     assert!(present.contains(&json!({"user": bob.id, "state": "online"})), "{present:?}");
