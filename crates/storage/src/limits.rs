@@ -28,10 +28,13 @@ pub const QUESTIONS_WAITING: usize = 65_536;
 pub const QUESTIONS_AT_ONCE: usize = 64;
 /// Connections that read.
 pub const READERS: u32 = 4;
-/// Reads that wait for one of them on a data directory, where they ask for several things; one more is refused with
-/// `Unavailable`.
+/// Connections to a data directory's database that read several things of one moment.
+pub const MOMENTS: u32 = 2;
+/// Page cache of each, in KiB: they read here and there, and what they read again is seldom among it.
+pub const MOMENTS_CACHE_KIB: u32 = 4 * 1_024;
+/// Reads that wait for one of them; one more is refused with `Unavailable`.
 pub const MOMENTS_WAITING: usize = 65_536;
-/// How long a read waits for one of them.
+/// How long a read waits for a connection.
 pub const READER_WAIT: Duration = Duration::from_secs(5);
 /// Connections that search a data directory.
 pub const SEARCHERS: u32 = 2;

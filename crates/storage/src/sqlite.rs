@@ -97,19 +97,18 @@ fn pragmas() -> [(&'static str, String); 2] {
 
 /// The connections for one query. They are opened when they are first needed, and kept.
 pub(crate) fn readers(path: &Path) -> SqlitePool {
-    pool(path, most_readers())
+    pool(path, at_most(limits::READERS))
 }
 
 /// The connections for several queries that must agree with each other.
 pub(crate) fn moments(path: &Path) -> Moments {
-    Moments::of(path, most_readers())
+    Moments::of(path, at_most(limits::MOMENTS))
 }
 
-fn most_readers() -> u32 {
-    #[cfg(not(feature = "simulation"))]
-    let most = limits::READERS;
+/// So many connections, unless a simulation wants fewer.
+fn at_most(most: u32) -> u32 {
     #[cfg(feature = "simulation")]
-    let most = crate::simulation::readers();
+    let most = most.min(crate::simulation::readers());
     most
 }
 

@@ -207,6 +207,8 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     for (name, value) in pragmas() {
         conn.pragma_update(None, name, value)?;
     }
+    // Negative: in KiB.
+    conn.pragma_update(None, "cache_size", -i64::from(limits::MOMENTS_CACHE_KIB))?;
     conn.pragma_update(None, "query_only", "ON")?;
     Ok(conn)
 }
