@@ -63,7 +63,8 @@ impl<DB: Database> Held<DB> {
 #[derive(Debug)]
 pub(crate) enum Moments {
     Sqlite(sqlite::Moments),
-    Postgres(Readers),
+    /// Those of [`Readers`].
+    Postgres(PgPool),
 }
 
 impl Moments {
@@ -75,14 +76,16 @@ impl Moments {
     {
         match self {
             Self::Sqlite(moments) => moments.read(read).await,
-            Self::Postgres(readers) => read(&mut readers.snapshot().await?).await,
+            Self::Postgres(pool) => {
+                let transaction = Box::pin(postgres::snapshot(pool)).await?;
+                read(&mut Conn::Postgres(Held::Snapshot(transaction))).await
+            }
         }
     }
 
     pub(crate) async fn close(&self) {
-        match self {
-            Self::Sqlite(moments) => moments.close().await,
-            Self::Postgres(readers) => readers.close().await,
+        if let Self::Sqlite(moments) = self {
+            moments.close().await;
         }
     }
 }
@@ -97,14 +100,6 @@ pub(crate) enum Readers {
 /// Getting a connection takes tens of kilobytes while it lasts, which is short: on the heap, so that not everything
 /// that may come to read has room for it.
 impl Readers {
-    /// For several queries that must agree with each other.
-    pub(crate) async fn snapshot(&self) -> Result<Conn, Error> {
-        Ok(match self {
-            Self::Sqlite(pool) => Conn::Sqlite(Held::Snapshot(Box::pin(pool.begin()).await?)),
-            Self::Postgres(pool) => Conn::Postgres(Held::Snapshot(Box::pin(postgres::snapshot(pool)).await?)),
-        })
-    }
-
     /// For one query.
     pub(crate) async fn reader(&self) -> Result<Conn, Error> {
         Ok(match self {

@@ -46,11 +46,18 @@ impl From<sqlx::Error> for Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
+        Self::of_sqlite(&error, error.to_string())
+    }
+}
+
+impl Error {
+    /// The same as the sentence `text` says it.
+    pub(crate) fn of_sqlite(error: &rusqlite::Error, text: String) -> Self {
         let code = error.sqlite_error().map(|error| error.extended_code.into());
         if code.is_some_and(sqlite::is_passing_code) {
-            Self::Unavailable(error.to_string())
+            Self::Unavailable(text)
         } else {
-            Self::Database(sqlx::Error::Protocol(error.to_string()))
+            Self::Database(sqlx::Error::Protocol(text))
         }
     }
 }

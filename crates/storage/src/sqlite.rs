@@ -13,6 +13,7 @@ mod moments;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use rusqlite::OpenFlags;
 use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
@@ -93,6 +94,17 @@ fn pragmas() -> [(&'static str, String); 2] {
         // Negative: in KiB.
         ("cache_size", format!("-{}", limits::PAGE_CACHE_KIB)),
     ]
+}
+
+/// Opens what is there to be used on one thread, without sqlx. An empty file in place of one that is gone would
+/// hide the loss: so never made here.
+fn open_direct(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = rusqlite::Connection::open_with_flags(path, flags)?;
+    for (name, value) in pragmas() {
+        conn.pragma_update(None, name, value)?;
+    }
+    Ok(conn)
 }
 
 /// The connections for one query. They are opened when they are first needed, and kept.

@@ -16,7 +16,7 @@ use crate::read::access::Asked;
 use crate::search::Index;
 use crate::together::Together;
 use crate::transfer::incoming;
-use crate::turn::{Reading, Turn, turn};
+use crate::turn::{Reading, turn};
 use crate::tx::Tx;
 use crate::writer::{Ended, Follower, Writer};
 use crate::{
@@ -126,8 +126,9 @@ impl Store {
             Database::Postgres(address) => Server::new(address.clone()),
         };
         let conn = server.open_writer().await?;
-        let readers = Readers::Postgres(server.readers());
-        let (moments, desk) = (Moments::Postgres(readers.clone()), readers.clone());
+        let pool = server.readers();
+        let readers = Readers::Postgres(pool.clone());
+        let (moments, desk) = (Moments::Postgres(pool), readers.clone());
         Self::start(Conn::from(conn), readers, moments, desk, Origin::Postgres(server), None).await
     }
 
@@ -255,12 +256,6 @@ impl Store {
 
     pub(crate) fn index(&self) -> &Index {
         &self.inner.index
-    }
-
-    /// Where to search, and the connections for it.
-    pub(crate) async fn searching(&self) -> (&Index, Readers, Turn) {
-        let turn = turn().await;
-        (&self.inner.index, self.inner.readers.clone(), turn)
     }
 
     pub(crate) fn writer(&self) -> &Writer {

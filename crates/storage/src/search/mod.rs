@@ -18,9 +18,9 @@ use switchback_core::search::Phrase;
 use switchback_core::wire::{Message, Timestamp};
 use switchback_core::{Epoch, RoomId, Seq, UserId};
 
-use crate::db::{Conn, Readers};
 use crate::place::Place;
 use crate::postgres::Server;
+use crate::turn::turn;
 use crate::{Error, Store};
 
 /// By which rules the words of a message are written down. Another number: the index is made again.
@@ -83,14 +83,6 @@ impl Index {
         Self::Postgres(postgres::Index::new(server, epoch))
     }
 
-    /// For queries that find something and read it, all of one moment.
-    async fn snapshot(&self, readers: &Readers) -> Result<Conn, Error> {
-        match self {
-            Self::Sqlite(index) => index.snapshot().await,
-            Self::Postgres(_) => readers.snapshot().await,
-        }
-    }
-
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(index) => index.close().await,
@@ -120,12 +112,17 @@ impl Store {
         limit: usize,
     ) -> Result<Found, Error> {
         let limit = limit.clamp(1, switchback_core::limits::SEARCH_PAGE_MESSAGES);
-        let (index, readers, _turn) = self.searching().await;
-        let mut conn = index.snapshot(&readers).await?;
-        let found = find::page(&mut conn, viewer, asked, before, limit).await;
-        if let (Err(error), Index::Sqlite(index)) = (&found, index)
-            && sqlite::is_damage(error)
-        {
+        let Index::Sqlite(index) = self.index() else {
+            let asked = asked.clone();
+            return self
+                .at_one_moment(move |conn| {
+                    Box::pin(async move { find::page(conn, viewer, &asked, before, limit).await })
+                })
+                .await;
+        };
+        let _turn = turn().await;
+        let found = find::page(&mut index.snapshot().await?, viewer, asked, before, limit).await;
+        if found.as_ref().is_err_and(sqlite::is_damage) {
             index.discard().await;
         }
         found

@@ -16,7 +16,6 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row, pa
 use sqlx::SqlitePool;
 use switchback_core::wire::Timestamp;
 use switchback_core::{Epoch, RoomId, UserId};
-use uuid::Uuid;
 
 use super::entry::Entry;
 use super::{FORMAT, Indexed};
@@ -317,12 +316,10 @@ const CHANGED: &str = "SELECT m.seq, m.room_id, m.author_id, m.body, m.edited_at
      AND kind IN ('message.edited', 'message.deleted')) e ON m.id = e.subject WHERE m.seq <= ?1";
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let id =
-        |place: usize| -> rusqlite::Result<Uuid> { Ok(Uuid::from_bytes(row.get::<_, [u8; 16]>(place)?)) };
     Ok(Entry {
         seq: u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default(),
-        room: RoomId::from_uuid(id(1)?),
-        author: UserId::from_uuid(id(2)?),
+        room: RoomId::from_uuid(row.get(1)?),
+        author: UserId::from_uuid(row.get(2)?),
         body: row.get(3)?,
         edited_at: row.get::<_, Option<Timestamp>>(4)?,
         deleted: row.get(5)?,
@@ -331,14 +328,10 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 
 impl Failure {
     fn sorted(self) -> Error {
-        let (Self::Database(error) | Self::Index(error)) = &self;
-        let passing = !is_damaged(error)
-            && error.sqlite_error().is_some_and(|error| sqlite::is_passing_code(error.extended_code.into()));
-        let text = match &self {
-            Self::Database(error) => error.to_string(),
-            Self::Index(error) => format!("the search index: {error}"),
-        };
-        if passing { Error::Unavailable(text) } else { Error::Database(sqlx::Error::Protocol(text)) }
+        match self {
+            Self::Database(error) => error.into(),
+            Self::Index(error) => Error::of_sqlite(&error, format!("the search index: {error}")),
+        }
     }
 }
 

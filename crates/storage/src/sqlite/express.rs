@@ -12,13 +12,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Error, ErrorCode, OpenFlags, PrepFlags, Result, Statement, params};
+use rusqlite::{Connection, Error, ErrorCode, PrepFlags, Result, Statement, params};
 use switchback_core::wire::{Event, EventBody, Message, Quote, Timestamp};
 use switchback_core::{MessageId, RoomId, Seq, UserId, limits};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{pragmas, writer_pragmas};
+use super::{open_direct, writer_pragmas};
 use crate::kind::Kind;
 use crate::tx::{INSERT_EVENT, new_id, now};
 use crate::write::messages::{INSERT_MENTION, INSERT_MESSAGE, ReadMark, digest, fresh, mentionable};
@@ -161,14 +161,12 @@ fn serve_on(conn: &Connection, first: Ask, asked: &Receiver<Ask>) -> Option<Ask>
 }
 
 fn open(path: &Path) -> Result<Connection> {
-    // An empty file in place of one that is gone would hide the loss: so never made here.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
+    let conn = open_direct(path)?;
     // Who finds the lock taken leaves the waiting to the ordinary path.
     conn.busy_timeout(std::time::Duration::ZERO)?;
     conn.pragma_update(None, "foreign_keys", "ON")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
-    for (name, value) in writer_pragmas().into_iter().chain(pragmas()) {
+    for (name, value) in writer_pragmas() {
         conn.pragma_update(None, name, value)?;
     }
     Ok(conn)
@@ -299,8 +297,8 @@ impl Log<'_, '_> {
         let (seq, n) = (self.seq + 1, n + 1);
         self.statements.count.execute(params![row, n, seq, self.at])?;
         let id = MessageId::from_uuid(new_id());
-        let room = bytes(new.room.as_uuid());
-        let event = (Kind::MessagePosted, room, bytes(new.author.as_uuid()), bytes(id.as_uuid()));
+        let room = new.room.as_uuid();
+        let event = (Kind::MessagePosted, room, new.author.as_uuid(), id.as_uuid());
         self.append(seq, event, Some(n), None)?;
         let message = fresh(new, id, position(seq), self.at, reply_to, mentions);
         self.insert(new, &message)?;
@@ -310,10 +308,10 @@ impl Log<'_, '_> {
     /// `None`: for the ordinary path.
     fn look(&mut self, new: &NewMessage) -> Result<Option<Clear>> {
         let values = params![
-            bytes(new.author.as_uuid()),
-            bytes(new.nonce.as_uuid()),
-            bytes(new.room.as_uuid()),
-            new.reply_to.map(|id| bytes(id.as_uuid())),
+            new.author.as_uuid(),
+            new.nonce.as_uuid(),
+            new.room.as_uuid(),
+            new.reply_to.map(MessageId::as_uuid),
             i64::try_from(limits::REPLY_EXCERPT_CHARS).unwrap_or(i64::MAX),
         ];
         let mut rows = self.statements.look.query(values)?;
@@ -322,8 +320,8 @@ impl Log<'_, '_> {
         let reply_to = match row.get_ref(2)? {
             ValueRef::Null => None,
             _ => Some(Quote {
-                id: MessageId::from_uuid(Uuid::from_bytes(row.get(2)?)),
-                author: UserId::from_uuid(Uuid::from_bytes(row.get(3)?)),
+                id: MessageId::from_uuid(row.get(2)?),
+                author: UserId::from_uuid(row.get(3)?),
                 excerpt: row.get(4)?,
                 deleted: row.get(5)?,
             }),
@@ -345,13 +343,13 @@ impl Log<'_, '_> {
     }
 
     fn is_member(&mut self, user: UserId, room: RoomId) -> Result<bool> {
-        self.statements.is_member.exists(params![bytes(room.as_uuid()), bytes(user.as_uuid())])
+        self.statements.is_member.exists(params![room.as_uuid(), user.as_uuid()])
     }
 
     fn append(
         &mut self,
         seq: i64,
-        (kind, room, actor, subject): (Kind, Id, Id, Id),
+        (kind, room, actor, subject): (Kind, Uuid, Uuid, Uuid),
         n: Option<i64>,
         detail: Option<&str>,
     ) -> Result<()> {
@@ -362,30 +360,30 @@ impl Log<'_, '_> {
     }
 
     fn insert(&mut self, new: &NewMessage, message: &Message) -> Result<()> {
-        let room = bytes(message.room.as_uuid());
+        let room = message.room.as_uuid();
         let values = params![
             self.seq,
-            bytes(message.id.as_uuid()),
+            message.id.as_uuid(),
             room,
-            bytes(message.author.as_uuid()),
-            bytes(message.nonce.as_uuid()),
+            message.author.as_uuid(),
+            message.nonce.as_uuid(),
             digest(new),
             message.at,
             message.body,
             message.html,
-            message.reply_to.as_ref().map(|quote| bytes(quote.id.as_uuid())),
+            message.reply_to.as_ref().map(|quote| quote.id.as_uuid()),
             message.mentions_room,
         ];
         self.statements.message.execute(values)?;
         for user in &message.mentions {
-            self.statements.mention.execute(params![bytes(user.as_uuid()), room, self.seq])?;
+            self.statements.mention.execute(params![user.as_uuid(), room, self.seq])?;
         }
         Ok(())
     }
 
     /// Marks a room as read, if that moves the mark of an active member.
     fn mark(&mut self, mark: &ReadMark) -> Result<Option<Seq>> {
-        let (user, room) = (bytes(mark.user.as_uuid()), bytes(mark.room.as_uuid()));
+        let (user, room) = (mark.user.as_uuid(), mark.room.as_uuid());
         let read_seq = i64::try_from(mark.seq).unwrap_or(i64::MAX).min(self.seq);
         if self.statements.mark.execute(params![room, user, read_seq])? == 0 {
             return Ok(None);
@@ -394,13 +392,6 @@ impl Log<'_, '_> {
         self.append(seq, (Kind::ReadMarked, room, user, user), None, Some(&read_seq.to_string()))?;
         Ok(Some(position(seq)))
     }
-}
-
-/// An id, as the database keeps it.
-type Id = [u8; 16];
-
-fn bytes(id: Uuid) -> Id {
-    id.into_bytes()
 }
 
 /// Positions and numbers in rooms begin at 1.

@@ -14,11 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
-use super::pragmas;
+use super::open_direct;
 use crate::db::{Conn, values};
 use crate::{Error, limits};
 
@@ -199,14 +199,9 @@ fn defect(what: &str) -> Error {
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
-    // An empty file in place of one that is gone would hide the loss: so never made here.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
+    let conn = open_direct(path)?;
     conn.busy_timeout(limits::BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(limits::STATEMENT_CACHE);
-    for (name, value) in pragmas() {
-        conn.pragma_update(None, name, value)?;
-    }
     // Negative: in KiB.
     conn.pragma_update(None, "cache_size", -i64::from(limits::MOMENTS_CACHE_KIB))?;
     conn.pragma_update(None, "query_only", "ON")?;
@@ -219,6 +214,7 @@ mod tests {
     use std::sync::mpsc;
 
     use tempfile::TempDir;
+    use tokio::task::JoinSet;
 
     use super::*;
 
@@ -241,14 +237,15 @@ mod tests {
         moments.read(|conn| Box::pin(number(conn))).await
     }
 
-    /// Reads that stand still with a connection each, until the sender is dropped.
-    async fn standing(moments: &Arc<Moments>) -> mpsc::Sender<()> {
+    /// Reads that stand still with a connection each until the sender is dropped, and what becomes of them.
+    async fn standing(moments: &Arc<Moments>) -> (mpsc::Sender<()>, JoinSet<Result<i64, Error>>) {
         let (go, wait) = mpsc::channel::<()>();
         let wait = Arc::new(Mutex::new(wait));
         let (begun, mut beginning) = tokio::sync::mpsc::unbounded_channel();
+        let mut reads = JoinSet::new();
         for _ in 0..moments.shared.most {
             let (moments, wait, begun) = (Arc::clone(moments), Arc::clone(&wait), begun.clone());
-            tokio::spawn(async move {
+            reads.spawn(async move {
                 let read = moments.read(move |conn| {
                     Box::pin(async move {
                         begun.send(()).unwrap();
@@ -256,13 +253,13 @@ mod tests {
                         number(conn).await
                     })
                 });
-                read.await.unwrap();
+                read.await
             });
         }
         for _ in 0..moments.shared.most {
             beginning.recv().await.unwrap();
         }
-        go
+        (go, reads)
     }
 
     #[tokio::test]
@@ -309,7 +306,7 @@ mod tests {
     async fn who_finds_all_connections_in_use_is_told_so_after_a_while_and_who_reads_is_not() {
         let (_dir, _writer, moments) = numbers();
         let moments = Arc::new(moments);
-        let go = standing(&moments).await;
+        let (go, reads) = standing(&moments).await;
         tokio::time::pause();
         let waiting = {
             let moments = Arc::clone(&moments);
@@ -323,14 +320,31 @@ mod tests {
         assert_eq!(why, "too many read at once");
         tokio::time::resume();
         drop(go);
+        for standing in reads.join_all().await {
+            assert_eq!(standing.unwrap(), 1);
+        }
         assert_eq!(read(&moments).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn no_more_may_wait_than_there_is_room_for() {
+        let (_dir, _writer, moments) = numbers();
+        let moments = Arc::new(moments);
+        let (go, _reads) = standing(&moments).await;
+        for _ in 0..limits::MOMENTS_WAITING {
+            moments.put(Box::new(|_| true)).unwrap();
+        }
+        let Err(Error::Unavailable(why)) = read(&moments).await else { panic!("it was read") };
+        assert_eq!(why, "too many want to read");
+        drop(go);
+        moments.close().await;
     }
 
     #[tokio::test]
     async fn closing_waits_for_who_reads_and_nobody_reads_afterwards() {
         let (_dir, _writer, moments) = numbers();
         let moments = Arc::new(moments);
-        let go = standing(&moments).await;
+        let (go, reads) = standing(&moments).await;
         let closing = {
             let moments = Arc::clone(&moments);
             tokio::spawn(async move { moments.close().await })
@@ -342,6 +356,9 @@ mod tests {
         assert!(!closing.is_finished());
         drop(go);
         closing.await.unwrap();
+        for standing in reads.join_all().await {
+            assert_eq!(standing.unwrap(), 1);
+        }
         assert!(moments.shared.lock().connections.is_empty());
     }
 }
