@@ -144,12 +144,30 @@ fn bodies_about_rooms_and_messages() {
 
 #[test]
 fn a_history_of_encoded_messages_is_the_same_bytes() {
-    let messages = vec![message(), edited()];
-    for (has_before, has_after, messages) in [(true, false, messages), (false, true, Vec::new())] {
-        let encoded = EncodedMessage::all(&messages).unwrap();
+    let all = vec![message(), edited(), message(), edited()];
+    let check = |encoded: Vec<EncodedStretch>, messages: &[Message], has_before, has_after| {
         let encoded = EncodedHistory { messages: encoded, has_before, has_after }.encode();
-        let plain = serde_json::to_vec(&History { messages, has_before, has_after }).unwrap();
+        let plain = History { messages: messages.to_vec(), has_before, has_after };
+        let plain = serde_json::to_vec(&plain).unwrap();
         assert_eq!(String::from_utf8(encoded).unwrap(), String::from_utf8(plain).unwrap());
+    };
+    let encoded = EncodedMessages::of(&all).unwrap();
+    check(Vec::new(), &[], false, true);
+    for start in 0..all.len() {
+        for end in start + 1..=all.len() {
+            check(vec![encoded.stretch(start..end)], &all[start..end], true, false);
+            check(vec![encoded.part(start..end).stretch(0..end - start)], &all[start..end], true, false);
+        }
+        if start > 0 {
+            let joined = encoded.part(0..start).then(&encoded.part(start..all.len()));
+            assert_eq!(joined.size_bytes(), encoded.size_bytes());
+            check(
+                vec![joined.stretch(start - 1..start), joined.stretch(start..4)],
+                &all[start - 1..],
+                true,
+                true,
+            );
+        }
     }
 }
 

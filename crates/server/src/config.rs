@@ -31,6 +31,8 @@ pub struct Config {
     pub connections: usize,
     /// Events kept in memory for live delivery.
     pub ring_events: usize,
+    /// Pages of history kept encoded, in bytes.
+    pub history_cache_bytes: usize,
     /// Where this server meets the others of its workspace.
     pub bus: BusHome,
 }
@@ -51,6 +53,7 @@ impl Default for Config {
             commands_burst: limits::COMMANDS_BURST,
             connections: limits::CONNECTIONS,
             ring_events: limits::RING_EVENTS,
+            history_cache_bytes: limits::HISTORY_CACHE_BYTES,
             bus: BusHome::default(),
         }
     }

@@ -158,10 +158,12 @@ pub const RECHECK_WITHOUT_BUS: Duration = Duration::from_secs(2);
 /// People whose sessions and tokens are looked up at once.
 pub const RECHECK_PEOPLE: usize = 256;
 
-/// Pages of history kept encoded, in bytes.
-pub const PAGES_BYTES: usize = 32 * 1024 * 1024;
+/// Pages of history kept encoded, in bytes, where nobody says otherwise.
+pub const HISTORY_CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// What a message among them takes besides its text, in bytes.
-pub const PAGES_OVERHEAD_BYTES: usize = 64;
+pub const PAGES_OVERHEAD_BYTES: usize = 32;
+/// Messages that are kept and forgotten together.
+pub const PAGES_RUN_MESSAGES: usize = 128;
 /// Events of a room that are looked at to find whether what is kept of it still holds.
 pub const PAGES_BEHIND: u64 = 1_000;
 

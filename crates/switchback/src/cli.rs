@@ -160,6 +160,10 @@ pub(crate) struct ServeOptions {
     /// Events kept in memory for live delivery [default: 8192]
     #[arg(long, env = "SWITCHBACK_RING_EVENTS", value_name = "NUMBER")]
     pub(crate) ring_events: Option<usize>,
+    /// Memory for pages of history that were read before, in MiB
+    /// [default: a 32nd of the machine's or the container's memory, 16 to 256]
+    #[arg(long, env = "SWITCHBACK_HISTORY_CACHE_MIB", value_name = "NUMBER")]
+    pub(crate) history_cache_mib: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]

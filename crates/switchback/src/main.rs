@@ -7,6 +7,7 @@ mod cli;
 mod doctor;
 mod health;
 mod logging;
+mod memory;
 mod password;
 mod progress;
 mod remote;

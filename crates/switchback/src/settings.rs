@@ -15,6 +15,7 @@ use switchback_server::{AddressRange, BusHome, Config, TlsFiles};
 use switchback_storage::Database;
 
 use crate::cli::{ConfigArg, DataArgs, LogFormat, ServeArgs, ServeOptions};
+use crate::memory;
 
 const DEFAULT_DATA_DIR: &str = "switchback-data";
 const DEFAULT_LOG: &str = "info";
@@ -23,6 +24,13 @@ const FILE_NAME: &str = "switchback.toml";
 const FILE_BYTES: u64 = 1024 * 1024;
 /// The longest file with one secret in it, in bytes.
 const SECRET_BYTES: u64 = 16 * 1024;
+const MIB: u64 = 1024 * 1024;
+/// One part in so many of the memory is for pages of history,
+const HISTORY_CACHE_SHARE: u64 = 32;
+/// and at least this, in bytes,
+const HISTORY_CACHE_LEAST: u64 = 16 * MIB;
+/// and at most this.
+const HISTORY_CACHE_MOST: u64 = 256 * MIB;
 
 /// Everything `serve` needs to know.
 #[derive(Debug)]
@@ -170,8 +178,18 @@ fn server(options: ServeOptions) -> Result<Config> {
             .unwrap_or(default.commands_burst),
         connections: at_least_one("connections", options.connections)?.unwrap_or(default.connections),
         ring_events: at_least_one("ring_events", options.ring_events)?.unwrap_or(default.ring_events),
+        history_cache_bytes: history_cache_bytes(options.history_cache_mib),
         bus: bus(options.bus.as_deref())?,
     })
+}
+
+/// What is asked for, or this server's share of what memory there is.
+fn history_cache_bytes(asked_mib: Option<u64>) -> usize {
+    let share = || {
+        memory::bytes().map(|all| (all / HISTORY_CACHE_SHARE).clamp(HISTORY_CACHE_LEAST, HISTORY_CACHE_MOST))
+    };
+    let bytes = asked_mib.map(|mib| mib.saturating_mul(MIB)).or_else(share);
+    bytes.map_or(Config::default().history_cache_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 /// Both or none; an empty variable is how a compose file says "not set".
@@ -221,6 +239,7 @@ impl ServeOptions {
             commands_burst: self.commands_burst.or(other.commands_burst),
             connections: self.connections.or(other.connections),
             ring_events: self.ring_events.or(other.ring_events),
+            history_cache_mib: self.history_cache_mib.or(other.history_cache_mib),
         }
     }
 }
@@ -271,6 +290,14 @@ mod tests {
             let refused = format!("{:#}", settings(ServeOptions::default(), file).unwrap_err());
             assert!(refused.contains(name), "{file}: {refused}");
         }
+    }
+
+    #[test]
+    fn pages_of_history_take_what_is_asked_for_or_a_share_within_bounds() {
+        let bytes = |file: &str| settings(ServeOptions::default(), file).unwrap().server.history_cache_bytes;
+        assert_eq!(bytes("history_cache_mib = 0"), 0);
+        assert_eq!(bytes("history_cache_mib = 1000"), 1_048_576_000);
+        assert!((16 << 20..=256 << 20).contains(&bytes("")));
     }
 
     #[test]

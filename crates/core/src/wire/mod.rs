@@ -5,6 +5,7 @@
 //! same in prose, and `tests/golden.rs` pins each shape.
 
 mod command;
+mod encoded;
 mod error;
 mod event;
 mod fields;
@@ -14,6 +15,7 @@ pub mod node;
 mod rest;
 
 pub use command::{Command, CommandId, Request};
+pub use encoded::{EncodedHistory, EncodedMessages, EncodedStretch};
 pub use error::{CommandError, ErrorCode, Problem};
 pub use event::{Event, EventBody};
 pub use frame::{

@@ -1,7 +1,5 @@
 //! Bodies of the REST interface under `/api/v1`: everything that is not live.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -241,60 +239,5 @@ bodies! {
     UpdateWorkspaceRequest {
         /// Another name.
         name: WorkspaceName,
-    }
-}
-
-/// A [`Message`] as it goes over the wire.
-#[derive(Debug, Clone)]
-pub struct EncodedMessage(Arc<[u8]>);
-
-impl EncodedMessage {
-    /// Encodes each once, for as many answers as it will be in.
-    pub fn all(messages: &[Message]) -> Result<Vec<Self>, serde_json::Error> {
-        let mut json = Vec::new();
-        let encoded = messages.iter().map(|message| {
-            json.clear();
-            serde_json::to_writer(&mut json, message)?;
-            Ok(Self(Arc::from(&*json)))
-        });
-        encoded.collect()
-    }
-
-    /// Its length, in bytes.
-    pub fn size_bytes(&self) -> usize {
-        self.0.len()
-    }
-}
-
-/// A [`History`] whose messages are encoded already.
-#[derive(Debug, Clone)]
-pub struct EncodedHistory {
-    /// As in [`History`].
-    pub messages: Vec<EncodedMessage>,
-    /// As in [`History`].
-    pub has_before: bool,
-    /// As in [`History`].
-    pub has_after: bool,
-}
-
-/// How a [`History`] begins.
-const START: &[u8] = b"{\"messages\":[";
-
-impl EncodedHistory {
-    /// The same bytes as of the [`History`] with these messages.
-    pub fn encode(&self) -> Vec<u8> {
-        let Self { messages, has_before, has_after } = self;
-        let end = format!("],\"has_before\":{has_before},\"has_after\":{has_after}}}");
-        let messages_bytes = messages.iter().map(|message| message.size_bytes() + 1).sum::<usize>();
-        let mut json = Vec::with_capacity(START.len() + messages_bytes + end.len());
-        json.extend_from_slice(START);
-        for (place, message) in messages.iter().enumerate() {
-            if place > 0 {
-                json.push(b',');
-            }
-            json.extend_from_slice(&message.0);
-        }
-        json.extend_from_slice(end.as_bytes());
-        json
     }
 }

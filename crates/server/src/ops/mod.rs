@@ -59,7 +59,7 @@ impl Ops {
     pub(crate) fn new(store: Store, bus: Bus, config: &Config) -> Self {
         let (passwords, limiters) = (Passwords::new(), Limiters::new(config));
         let (touches, renders) = (Touches::default(), Semaphore::new(limits::RENDERS_AT_ONCE));
-        let (pages, index) = (Pages::default(), Index::new(store.clone()));
+        let (pages, index) = (Pages::new(config.history_cache_bytes), Index::new(store.clone()));
         let inner = Inner { store, bus, passwords, limiters, touches, pages, index, renders };
         Self { inner: Arc::new(inner) }
     }

@@ -7,25 +7,28 @@
 //! nothing to be told when an admin's command writes beside the server.
 //!
 //! Of a room, runs are kept: neighbouring messages between two positions, without a gap. Pages of any
-//! beginning and length are cut out of them.
+//! beginning and length are cut out of them, also where several meet. A run is short, so that it costs
+//! little to add to it, and what nobody has asked for the longest can be forgotten by the run.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use switchback_core::wire::{EncodedHistory, EncodedMessage, History, Message};
+use switchback_core::wire::{EncodedHistory, EncodedMessages, EncodedStretch, History};
 use switchback_core::{RoomId, Seq};
 use switchback_storage::{HistoryPage, HistoryRange, Reached};
 
 use crate::limits;
 
 /// Pages that were read lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pages(Mutex<Kept>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     rooms: HashMap<RoomId, Room>,
     size_bytes: usize,
+    most_bytes: usize,
     /// Grows with each use.
     time: u64,
 }
@@ -34,29 +37,28 @@ struct Kept {
 struct Room {
     /// How far it had come when it was as it is here.
     reached: Reached,
-    /// In order, with gaps between them.
+    /// In order, with or without gaps between them.
     runs: Vec<Run>,
-    size_bytes: usize,
-    used: u64,
 }
 
-/// All messages of a room from one position through another. `from` is 0 if there are none before it,
-/// `through` is `Seq::MAX` if there are none after it, and otherwise there are some.
+/// All messages of a room from one position through another, at least one. `from` is 0 if there are none
+/// before it, `through` is `Seq::MAX` if there are none after it, and otherwise there are some.
 #[derive(Debug)]
 struct Run {
     from: Seq,
     through: Seq,
-    messages: Vec<Kin>,
-    size_bytes: usize,
-}
-
-#[derive(Debug)]
-struct Kin {
-    seq: Seq,
-    message: EncodedMessage,
+    seqs: Vec<Seq>,
+    messages: EncodedMessages,
+    /// When it was asked for last.
+    used: u64,
 }
 
 impl Pages {
+    /// None yet, and never more bytes than these.
+    pub(super) fn new(most_bytes: usize) -> Self {
+        Self(Mutex::new(Kept { rooms: HashMap::new(), size_bytes: 0, most_bytes, time: 0 }))
+    }
+
     /// The page, if it is kept as it is when the room has had `n` events.
     pub(super) fn find(
         &self,
@@ -69,8 +71,13 @@ impl Pages {
         kept.time += 1;
         let time = kept.time;
         let room = kept.rooms.get_mut(&room).filter(|room| room.reached.n == n)?;
-        room.used = time;
-        room.runs.iter().find_map(|run| run.page(range, limit))
+        match range {
+            HistoryRange::Latest => room.before(Seq::MAX, limit, time),
+            HistoryRange::Before(seq) => room.before(seq, limit, time),
+            HistoryRange::After(seq) => room.after(seq, limit, time),
+            // Rare: a jump to one message. It is read, and scrolling on from it is not.
+            HistoryRange::Around(_) => None,
+        }
     }
 
     /// How far the room had come as it is kept, if that is less, and not so much less that finding out what
@@ -87,10 +94,10 @@ impl Pages {
         let mut kept = self.lock();
         let Some(room) = kept.rooms.get_mut(&room).filter(|room| room.reached == known) else { return };
         room.reached = now;
-        let Some(newest) = room.runs.last_mut().filter(|run| run.through == Seq::MAX) else { return };
-        match newest.messages.last() {
-            Some(last) => newest.through = last.seq,
-            None => drop(room.runs.pop()),
+        if let Some(newest) = room.runs.last_mut()
+            && let Some(last) = newest.seqs.last()
+        {
+            newest.through = newest.through.min(*last);
         }
     }
 
@@ -101,17 +108,17 @@ impl Pages {
         range: HistoryRange,
         page: &HistoryPage,
     ) -> Result<EncodedHistory, serde_json::Error> {
-        let History { messages, has_before, has_after } = &page.history;
-        let encoded = EncodedMessage::all(messages)?;
-        let kin = |(Message { seq, .. }, message): (&Message, &EncodedMessage)| Kin {
-            seq: *seq,
-            message: message.clone(),
-        };
-        let kin = messages.iter().zip(&encoded).map(kin).collect();
-        if let Some(run) = Run::of(range, kin, *has_before, *has_after) {
-            self.lock().keep(room, page.reached, run);
+        let History { ref messages, has_before, has_after } = page.history;
+        let encoded = EncodedMessages::of(messages)?;
+        let seqs: Vec<Seq> = messages.iter().map(|message| message.seq).collect();
+        let stretch = (!seqs.is_empty()).then(|| encoded.stretch(0..seqs.len()));
+        if let Some((from, through)) = bounds(range, &page.history) {
+            let mut kept = self.lock();
+            kept.time += 1;
+            let used = kept.time;
+            kept.keep(room, page.reached, &Run { from, through, seqs, messages: encoded, used });
         }
-        Ok(EncodedHistory { messages: encoded, has_before: *has_before, has_after: *has_after })
+        Ok(EncodedHistory { messages: stretch.into_iter().collect(), has_before, has_after })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -119,169 +126,211 @@ impl Pages {
     }
 }
 
+/// From where through where a page shows all messages of its room; `None` if it shows none.
+fn bounds(range: HistoryRange, page: &History) -> Option<(Seq, Seq)> {
+    let (first, last) = (page.messages.first()?.seq, page.messages.last()?.seq);
+    let from = match range {
+        _ if !page.has_before => 0,
+        HistoryRange::After(seq) => seq.saturating_add(1),
+        _ => first,
+    };
+    let through = match range {
+        _ if !page.has_after => Seq::MAX,
+        HistoryRange::Before(seq) => seq.saturating_sub(1),
+        _ => last,
+    };
+    Some((from, through))
+}
+
 impl Kept {
-    fn keep(&mut self, id: RoomId, reached: Reached, run: Run) {
-        self.time += 1;
-        let fresh = Room { reached, runs: Vec::new(), size_bytes: 0, used: self.time };
-        let room = self.rooms.entry(id).or_insert(fresh);
+    fn keep(&mut self, id: RoomId, reached: Reached, run: &Run) {
+        let room = self.rooms.entry(id).or_insert(Room { reached, runs: Vec::new() });
         if room.reached.n > reached.n {
             // Somebody has seen a later moment.
             return;
         }
+        let before = room.size_bytes();
         if room.reached.n < reached.n {
             room.runs.clear();
             room.reached = reached;
         }
-        room.used = self.time;
-        let before = room.size_bytes;
-        add(&mut room.runs, run);
-        room.size_bytes = room.runs.iter().map(|run| run.size_bytes).sum();
-        self.size_bytes = self.size_bytes + room.size_bytes - before;
-        if self.size_bytes > limits::PAGES_BYTES {
+        room.add(run);
+        self.size_bytes = self.size_bytes - before + room.size_bytes();
+        if self.size_bytes > self.most_bytes {
             self.shrink();
         }
     }
 
-    /// Forgets the rooms that nobody has asked for the longest, until there is room for a while; of a room that
-    /// takes all there is, what is old.
+    /// Forgets what nobody has asked for the longest, until there is room for a while.
     fn shrink(&mut self) {
-        const ENOUGH: usize = limits::PAGES_BYTES / 8 * 7;
-        let mut by_use: Vec<(u64, RoomId)> = self.rooms.iter().map(|(id, room)| (room.used, *id)).collect();
+        let enough = self.most_bytes / 8 * 7;
+        let runs = self.rooms.values().flat_map(|room| &room.runs);
+        let mut by_use: Vec<(u64, usize)> = runs.map(|run| (run.used, run.size_bytes())).collect();
         by_use.sort_unstable();
-        let last = by_use.pop();
-        for (_, id) in by_use {
-            if self.size_bytes <= ENOUGH {
-                return;
-            }
-            if let Some(room) = self.rooms.remove(&id) {
-                self.size_bytes -= room.size_bytes;
-            }
-        }
-        if let Some(room) = last.and_then(|(_, id)| self.rooms.get_mut(&id)) {
-            room.keep_newest(ENOUGH);
-            self.size_bytes = room.size_bytes;
-        }
+        let mut left = self.size_bytes;
+        let goes = |(_, size_bytes): &&(u64, usize)| {
+            let goes = left > enough;
+            left -= if goes { *size_bytes } else { 0 };
+            goes
+        };
+        let Some((last_use, _)) = by_use.iter().take_while(goes).last() else { return };
+        self.rooms.retain(|_, room| {
+            room.runs.retain(|run| run.used > *last_use);
+            !room.runs.is_empty()
+        });
+        self.size_bytes = self.rooms.values().map(Room::size_bytes).sum();
     }
 }
 
 impl Room {
-    fn keep_newest(&mut self, most_bytes: usize) {
-        let mut left = most_bytes;
-        for run in self.runs.iter_mut().rev() {
-            run.keep_newest(left);
-            left -= run.size_bytes;
-        }
-        self.runs.retain(|run| !run.messages.is_empty());
-        self.size_bytes = most_bytes - left;
-    }
-}
-
-impl Kin {
     fn size_bytes(&self) -> usize {
-        self.message.size_bytes() + limits::PAGES_OVERHEAD_BYTES
+        self.runs.iter().map(Run::size_bytes).sum()
+    }
+
+    /// The newest messages before a position, if they are here.
+    fn before(&mut self, seq: Seq, limit: usize, time: u64) -> Option<EncodedHistory> {
+        let mut wanted = seq.checked_sub(1)?;
+        let begun = self.runs.partition_point(|run| run.from <= wanted);
+        let (mut page, mut has_after) = (Page::of(limit), None);
+        for run in self.runs.get_mut(..begun)?.iter_mut().rev() {
+            if run.through < wanted {
+                return None;
+            }
+            run.used = time;
+            let end = run.seqs.partition_point(|other| *other < seq);
+            has_after.get_or_insert(end < run.seqs.len() || run.through < Seq::MAX);
+            let start = end.saturating_sub(page.missing);
+            page.take(run, start..end);
+            let has_before = start > 0 || run.from > 0;
+            if page.missing == 0 || !has_before {
+                page.stretches.reverse();
+                return page.with(has_before, has_after?);
+            }
+            wanted = run.from.checked_sub(1)?;
+        }
+        None
+    }
+
+    /// The oldest messages after a position, if they are here.
+    fn after(&mut self, seq: Seq, limit: usize, time: u64) -> Option<EncodedHistory> {
+        let mut wanted = seq.checked_add(1)?;
+        let past = self.runs.partition_point(|run| run.through < wanted);
+        let (mut page, mut has_before) = (Page::of(limit), None);
+        for run in self.runs.get_mut(past..)? {
+            if run.from > wanted {
+                return None;
+            }
+            run.used = time;
+            let start = run.seqs.partition_point(|other| *other <= seq);
+            has_before.get_or_insert(start > 0 || run.from > 0);
+            let end = run.seqs.len().min(start + page.missing);
+            page.take(run, start..end);
+            let has_after = end < run.seqs.len() || run.through < Seq::MAX;
+            if page.missing == 0 || !has_after {
+                return page.with(has_before?, has_after);
+            }
+            wanted = run.through.checked_add(1)?;
+        }
+        None
+    }
+
+    /// Keeps of a run what is not kept yet.
+    fn add(&mut self, fresh: &Run) {
+        let mut from = fresh.from;
+        let mut place = self.runs.partition_point(|old| old.through < from);
+        loop {
+            let known = self.runs.get_mut(place).filter(|old| old.from <= fresh.through);
+            let known = known.map(|old| {
+                old.used = fresh.used;
+                (old.from, old.through)
+            });
+            let until = known.map_or(Some(fresh.through), |(old, _)| old.checked_sub(1));
+            if let Some(through) = until.filter(|through| from <= *through) {
+                place = self.insert(place, fresh.part(from, through));
+            }
+            let Some((_, through)) = known.filter(|(_, through)| *through < fresh.through) else { return };
+            from = through + 1;
+            place += 1;
+        }
+    }
+
+    /// Puts a run between its neighbours, or to one of them. Returns where the next one is.
+    fn insert(&mut self, place: usize, run: Run) -> usize {
+        let joins = |other: &Run| {
+            let messages = other.seqs.len() + run.seqs.len();
+            run.seqs.is_empty() || messages <= limits::PAGES_RUN_MESSAGES
+        };
+        if let Some(before) = place.checked_sub(1).and_then(|place| self.runs.get_mut(place))
+            && before.through.checked_add(1) == Some(run.from)
+            && joins(before)
+        {
+            before.extend(run);
+            return place;
+        }
+        if let Some(after) = self.runs.get_mut(place)
+            && run.through.checked_add(1) == Some(after.from)
+            && joins(after)
+        {
+            let after = std::mem::replace(after, run);
+            if let Some(joined) = self.runs.get_mut(place) {
+                joined.extend(after);
+            }
+            return place;
+        }
+        self.runs.insert(place, run);
+        place + 1
     }
 }
 
 impl Run {
-    /// What a page shows of its room; `None` if it shows nothing.
-    fn of(range: HistoryRange, messages: Vec<Kin>, has_before: bool, has_after: bool) -> Option<Self> {
-        let (first, last) = (messages.first()?.seq, messages.last()?.seq);
-        let from = match range {
-            _ if !has_before => 0,
-            HistoryRange::After(seq) => seq.saturating_add(1),
-            _ => first,
-        };
-        let through = match range {
-            _ if !has_after => Seq::MAX,
-            HistoryRange::Before(seq) => seq.saturating_sub(1),
-            _ => last,
-        };
-        Some(Self::new(from, through, messages))
+    fn size_bytes(&self) -> usize {
+        self.messages.size_bytes() + self.seqs.len() * limits::PAGES_OVERHEAD_BYTES
     }
 
-    fn new(from: Seq, through: Seq, messages: Vec<Kin>) -> Self {
-        let size_bytes = messages.iter().map(Kin::size_bytes).sum();
-        Self { from, through, messages, size_bytes }
+    /// What it shows between two positions in it; possibly no message.
+    fn part(&self, from: Seq, through: Seq) -> Self {
+        let start = self.seqs.partition_point(|seq| *seq < from);
+        let end = self.seqs.partition_point(|seq| *seq <= through);
+        let seqs = self.seqs.get(start..end).unwrap_or_default().to_vec();
+        Self { from, through, seqs, messages: self.messages.part(start..end), used: self.used }
     }
 
-    /// Forgets old messages until no more than so many bytes are left; possibly all.
-    fn keep_newest(&mut self, most_bytes: usize) {
-        let mut forgotten = 0;
-        while self.size_bytes > most_bytes
-            && let Some(kin) = self.messages.get(forgotten)
-        {
-            self.size_bytes -= kin.size_bytes();
-            forgotten += 1;
+    /// Adds what follows it.
+    fn extend(&mut self, next: Self) {
+        if self.seqs.is_empty() {
+            self.messages = next.messages;
+        } else if !next.seqs.is_empty() {
+            self.messages = self.messages.then(&next.messages);
         }
-        self.messages.drain(..forgotten);
-        if forgotten > 0
-            && let Some(first) = self.messages.first()
-        {
-            self.from = first.seq;
-        }
-    }
-
-    /// The page, if all of it is here.
-    fn page(&self, range: HistoryRange, limit: usize) -> Option<EncodedHistory> {
-        let (start, end) = match range {
-            HistoryRange::Latest => self.before(Seq::MAX, limit)?,
-            HistoryRange::Before(seq) => self.before(seq, limit)?,
-            HistoryRange::After(seq) => {
-                let next = self.covered(seq.checked_add(1)?)?;
-                let start = self.messages.partition_point(|kin| kin.seq < next);
-                let end = self.messages.len().min(start + limit);
-                let is_all = end - start == limit || self.through == Seq::MAX;
-                is_all.then_some((start, end))?
-            }
-            // Rare: a jump to one message. It is read, and scrolling on from it is not.
-            HistoryRange::Around(_) => return None,
-        };
-        // Whether there are others beside a page without messages only the database knows.
-        let shown = self.messages.get(start..end).filter(|shown| !shown.is_empty())?;
-        Some(EncodedHistory {
-            messages: shown.iter().map(|kin| kin.message.clone()).collect(),
-            has_before: start > 0 || self.from > 0,
-            has_after: end < self.messages.len() || self.through < Seq::MAX,
-        })
-    }
-
-    fn before(&self, seq: Seq, limit: usize) -> Option<(usize, usize)> {
-        self.covered(seq.checked_sub(1)?)?;
-        let end = self.messages.partition_point(|kin| kin.seq < seq);
-        let start = end.saturating_sub(limit);
-        let is_all = end - start == limit || self.from == 0;
-        is_all.then_some((start, end))
-    }
-
-    /// The position, if it lies in this run.
-    fn covered(&self, seq: Seq) -> Option<Seq> {
-        (self.from..=self.through).contains(&seq).then_some(seq)
+        self.through = next.through;
+        self.seqs.extend(next.seqs);
+        self.used = self.used.max(next.used);
     }
 }
 
-/// Adds a run, and joins it with those that it meets.
-fn add(runs: &mut Vec<Run>, run: Run) {
-    let first = runs.partition_point(|old| old.through.saturating_add(1) < run.from);
-    let last = runs.partition_point(|old| old.from <= run.through.saturating_add(1)).max(first);
-    let (mut from, mut through) = (run.from, run.through);
-    let mut messages: Vec<Kin> = Vec::new();
-    let mut fresh = run.messages.into_iter().peekable();
-    for old in runs.drain(first..last) {
-        from = from.min(old.from);
-        through = through.max(old.through);
-        while let Some(kin) = fresh.next_if(|kin| kin.seq <= old.through) {
-            if kin.seq < old.from {
-                messages.push(kin);
-            }
-        }
-        if messages.is_empty() {
-            messages = old.messages;
-        } else {
-            messages.extend(old.messages);
+/// A page as it comes together.
+struct Page {
+    stretches: Vec<EncodedStretch>,
+    missing: usize,
+}
+
+impl Page {
+    const fn of(limit: usize) -> Self {
+        Self { stretches: Vec::new(), missing: limit }
+    }
+
+    fn take(&mut self, run: &Run, places: Range<usize>) {
+        self.missing -= places.len();
+        if !places.is_empty() {
+            self.stretches.push(run.messages.stretch(places));
         }
     }
-    messages.extend(fresh);
-    runs.insert(first, Run::new(from, through, messages));
+
+    /// Whether there are others beside a page without messages only the database knows.
+    fn with(self, has_before: bool, has_after: bool) -> Option<EncodedHistory> {
+        let messages = self.stretches;
+        (!messages.is_empty()).then_some(EncodedHistory { messages, has_before, has_after })
+    }
 }
 
 #[cfg(test)]

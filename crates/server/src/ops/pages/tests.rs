@@ -1,13 +1,15 @@
 use std::ops::Range;
 
 use proptest::prelude::*;
-use switchback_core::wire::Timestamp;
+use switchback_core::wire::{Message, Timestamp};
 use switchback_core::{MessageId, Nonce, UserId};
 use uuid::Uuid;
 
 use super::*;
 
 const ROOM: u128 = 7;
+/// Messages are below this position at first.
+const LAST: Seq = 500;
 
 fn room(number: u128) -> RoomId {
     RoomId::from_uuid(Uuid::from_u128(number))
@@ -56,7 +58,7 @@ fn bytes(page: &EncodedHistory) -> String {
 }
 
 fn range() -> impl Strategy<Value = HistoryRange> {
-    let seq = || prop_oneof![9 => 0_u64..130, 1 => Just(Seq::MAX)];
+    let seq = || prop_oneof![9 => 0_u64..LAST + 50, 1 => Just(Seq::MAX)];
     prop_oneof![
         1 => Just(HistoryRange::Latest),
         4 => seq().prop_map(HistoryRange::Before),
@@ -65,13 +67,38 @@ fn range() -> impl Strategy<Value = HistoryRange> {
     ]
 }
 
+/// More than any of these tests keeps.
+const PLENTY: usize = 1 << 30;
+
+/// What is counted is what there is, and no more than may be.
+fn is_counted(pages: &Pages) -> bool {
+    let kept = pages.lock();
+    kept.size_bytes == kept.rooms.values().map(Room::size_bytes).sum::<usize>()
+        && kept.size_bytes <= kept.most_bytes
+}
+
+/// Each run has messages, and lies behind the one before it.
+fn is_in_order(pages: &Pages) -> bool {
+    pages.lock().rooms.values().all(|room| {
+        let is_sound = |run: &Run| {
+            run.seqs.first().is_some_and(|first| run.from <= *first)
+                && run.seqs.last().is_some_and(|last| *last <= run.through)
+                && run.seqs.is_sorted()
+                && run.seqs.len() <= limits::PAGES_RUN_MESSAGES
+        };
+        room.runs.iter().all(is_sound) && room.runs.is_sorted_by(|one, other| one.through < other.from)
+    })
+}
+
 proptest! {
     #[test]
     fn whatever_is_found_is_what_would_be_read(
-        mut all in prop::collection::btree_set(1_u64..100, 0..60).prop_map(Vec::from_iter),
-        asked in prop::collection::vec((range(), 1_usize..12, prop::bool::weighted(0.1)), 1..80),
+        mut all in prop::collection::btree_set(1_u64..LAST, 0..200).prop_map(Vec::from_iter),
+        asked in prop::collection::vec((range(), 1_usize..100, prop::bool::weighted(0.1)), 1..40),
+        is_little in any::<bool>(),
     ) {
-        let (pages, mut n) = (Pages::default(), 1);
+        let pages = Pages::new(if is_little { 20_000 } else { PLENTY });
+        let mut n = 1;
         let reached = |all: &[Seq], n| Reached { n, last_seq: all.last().copied().unwrap_or_default() };
         for (range, limit, post) in asked {
             if post {
@@ -81,19 +108,22 @@ proptest! {
                 n += 1;
             }
             let page = HistoryPage { history: read(&all, range, limit), reached: reached(&all, n) };
-            let expected = bytes(&Pages::default().keep(room(ROOM), range, &page).unwrap());
+            let expected = serde_json::to_string(&page.history).unwrap();
             if let Some(found) = pages.find(room(ROOM), n, range, limit) {
                 prop_assert_eq!(bytes(&found), expected);
             } else {
-                pages.keep(room(ROOM), range, &page).unwrap();
-                let again = pages.find(room(ROOM), n, range, limit);
+                prop_assert_eq!(bytes(&pages.keep(room(ROOM), range, &page).unwrap()), expected.clone());
+                let again = pages.find(room(ROOM), n, range, limit).map(|page| bytes(&page));
                 let is_kept = !page.history.messages.is_empty() && !matches!(range, HistoryRange::Around(_));
-                prop_assert_eq!(again.map(|page| bytes(&page)), is_kept.then_some(expected));
+                prop_assert!(again.as_ref().is_none_or(|again| *again == expected && is_kept));
+                prop_assert!(is_little || again.is_some() == is_kept);
             }
+            prop_assert!(is_counted(&pages) && is_in_order(&pages));
         }
     }
 }
 
+/// Keeps a page of which there is no other.
 fn keep(pages: &Pages, of: RoomId, n: u64, seqs: &[Seq], body: &str) {
     let messages = seqs.iter().map(|seq| message(*seq, body)).collect();
     let history = History { messages, has_before: false, has_after: false };
@@ -106,7 +136,7 @@ const fn reached(n: u64) -> Reached {
 
 #[test]
 fn a_page_of_another_count_is_not_found_and_an_earlier_one_is_not_kept() {
-    let (pages, of) = (Pages::default(), room(ROOM));
+    let (pages, of) = (Pages::new(PLENTY), room(ROOM));
     let find = |n| pages.find(of, n, HistoryRange::Latest, 1).map(|page| bytes(&page));
     keep(&pages, of, 5, &[1, 2], "five");
     assert!(find(5).is_some_and(|page| page.contains("five")));
@@ -129,47 +159,49 @@ fn a_page_of_another_count_is_not_found_and_an_earlier_one_is_not_kept() {
 }
 
 #[test]
-fn what_is_kept_is_bounded_and_the_longest_unused_goes_first() {
-    let pages = Pages::default();
-    let body = "x".repeat(1024 * 1024);
-    let most = u128::try_from(limits::PAGES_BYTES / body.len()).unwrap();
-    for number in 0..2 * most {
+fn what_nobody_has_asked_for_the_longest_is_forgotten_first() {
+    const MOST: usize = 1 << 20;
+    let pages = Pages::new(MOST);
+    let body = "x".repeat(MOST / 32);
+    for number in 0..64 {
         keep(&pages, room(number), 1, &[1], &body);
         // One is asked for all the time.
         assert!(pages.find(room(0), 1, HistoryRange::Latest, 1).is_some());
-        assert!(pages.lock().size_bytes <= limits::PAGES_BYTES);
+        assert!(is_counted(&pages));
     }
     assert!(pages.find(room(1), 1, HistoryRange::Latest, 1).is_none());
-    assert!(pages.find(room(2 * most - 1), 1, HistoryRange::Latest, 1).is_some());
-    let kept = pages.lock();
-    assert_eq!(kept.size_bytes, kept.rooms.values().map(|room| room.size_bytes).sum::<usize>());
+    assert!(pages.find(room(63), 1, HistoryRange::Latest, 1).is_some());
+    assert!(pages.lock().size_bytes > MOST / 2);
+    assert!(pages.lock().rooms.len() < 32, "a room of which nothing is kept takes no memory");
 }
 
 #[test]
-fn of_a_room_that_is_too_large_by_itself_what_is_new_is_kept() {
+fn of_one_large_room_too_what_is_asked_for_stays() {
+    const MOST: usize = 1 << 20;
     const PAGE: Seq = 4;
-    let (pages, of) = (Pages::default(), room(1));
-    let body = "x".repeat(1024 * 1024);
-    let last = Seq::try_from(2 * limits::PAGES_BYTES / body.len()).unwrap();
-    // From the newest page back to the first, with a gap before each.
-    let mut end = last;
+    const END: Seq = 400;
+    let (pages, of) = (Pages::new(MOST), room(1));
+    let body = "x".repeat(MOST / 128);
+    // From the newest page back to the first, with a gap before each; the newest is looked at again and again.
+    let mut end = END;
     while end > PAGE {
         let messages = (end - PAGE..end).map(|seq| message(seq, &body)).collect();
-        let history = History { messages, has_before: true, has_after: end < last };
-        let page = HistoryPage { history, reached: reached(1) };
-        pages.keep(of, HistoryRange::Before(end), &page).unwrap();
-        assert!(pages.lock().size_bytes <= limits::PAGES_BYTES);
+        let history = History { messages, has_before: true, has_after: end < END };
+        let range = if end < END { HistoryRange::Before(end) } else { HistoryRange::Latest };
+        pages.keep(of, range, &HistoryPage { history, reached: reached(1) }).unwrap();
+        assert!(pages.find(of, 1, HistoryRange::Latest, 4).is_some());
+        assert!(is_counted(&pages));
         end -= PAGE + 1;
     }
-    let newest = pages.find(of, 1, HistoryRange::Latest, 4).unwrap();
-    assert_eq!(newest.messages.len(), 4);
-    let kept = pages.lock();
-    let room = &kept.rooms[&of];
-    // Besides the newest there is what was read last.
-    let is_between = |run: &Run| (last / 4..last / 8 * 3).contains(&run.from);
-    assert!(!room.runs.iter().any(is_between));
-    assert!(room.runs.iter().all(|run| run.from == run.messages[0].seq));
-    assert!(kept.size_bytes > limits::PAGES_BYTES / 2, "{}", kept.size_bytes);
-    let counted: usize = room.runs.iter().flat_map(|run| &run.messages).map(Kin::size_bytes).sum();
-    assert_eq!((kept.size_bytes, room.size_bytes), (counted, counted));
+    let finds = |before| pages.find(of, 1, HistoryRange::Before(before), 4).is_some();
+    assert!(finds(end + PAGE + 1) && !finds(END - PAGE - 1));
+    assert!(pages.lock().size_bytes > MOST / 2);
+}
+
+#[test]
+fn who_keeps_nothing_finds_nothing() {
+    let (pages, of) = (Pages::new(0), room(1));
+    keep(&pages, of, 1, &[1, 2], "of the database");
+    assert!(pages.find(of, 1, HistoryRange::Latest, 1).is_none());
+    assert!(is_counted(&pages));
 }
