@@ -112,6 +112,9 @@ pub(crate) fn kill_descendants() -> String {
         at += 1;
     }
     let found = &found[1..];
+    if found.is_empty() {
+        return String::new();
+    }
     let ids: Vec<String> = found.iter().map(u32::to_string).collect();
     // The shell's own. Some may have ended with their parents.
     let kill = format!("kill -KILL {}", ids.join(" "));

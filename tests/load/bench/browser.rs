@@ -138,7 +138,7 @@ pub(super) fn run(bench: &Bench, script: Option<&Path>) -> Result<Section> {
     tell("browser");
     let dir = bench.fresh_dir()?;
     let size = Size { people: PEOPLE, rooms: 1, history: 0 };
-    let team = bench.wait_for(team::seed(&dir, peers::free_address()?, size))?;
+    let team = bench.wait_for(team::seed(&dir, peers::ELSEWHERE, size))?;
     account(&bench.programs.product, &dir)?;
     let peer = Peer::product(&bench.programs, &dir, &team, 1, &[])?;
     let messages = if bench.quick { QUICK_MESSAGES } else { MESSAGES };

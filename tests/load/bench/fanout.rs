@@ -155,7 +155,7 @@ pub(super) fn start(
         return Peer::start(kind, &bench.programs, dir, rooms);
     }
     let size = Size { people: seats, rooms, history: 0 };
-    let address = super::peers::free_address()?;
+    let address = super::peers::ELSEWHERE;
     let team = bench.wait_for(team::seed(dir, address, size))?;
     Peer::product(&bench.programs, dir, &team, rooms, &[])
 }

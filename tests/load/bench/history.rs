@@ -53,7 +53,7 @@ fn ask_for(bench: &Bench, past: Past, section: &mut Section) -> Result<()> {
     let Past { rooms, messages } = past;
     let dir = bench.fresh_dir()?;
     let size = Size { people: CLIENTS.next_multiple_of(rooms), rooms, history: messages };
-    let team = bench.wait_for(team::seed(&dir, super::peers::free_address()?, size))?;
+    let team = bench.wait_for(team::seed(&dir, super::peers::ELSEWHERE, size))?;
     let serve = |more: &[&str]| -> Result<Asking<'_>> {
         Asking::of(bench, past, &team, Peer::product(&bench.programs, &dir, &team, rooms, more)?)
     };

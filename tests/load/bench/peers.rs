@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -14,8 +14,11 @@ use uuid::Uuid;
 use super::generator::{Opening, Reads};
 use super::wire;
 use crate::limits;
+use crate::port::Port;
 use crate::team::{Person, Team};
 
+/// For a team whose server is started later, and says itself where.
+pub(super) const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// Where Debian puts it.
 const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
@@ -74,6 +77,7 @@ impl Programs {
 pub(super) struct Peer {
     pub(super) kind: Kind,
     pub(super) address: SocketAddr,
+    _port: Port,
     child: Child,
     /// Of the product: who sits where.
     people: Vec<Person>,
@@ -94,7 +98,8 @@ impl Drop for Peer {
 impl Peer {
     /// Starts one of those that keep nothing.
     pub(super) fn start(kind: Kind, programs: &Programs, dir: &Path, rooms: usize) -> Result<Self> {
-        let address = free_address()?;
+        let port = Port::keep()?;
+        let address = port.address;
         let mut command = match kind {
             Kind::Yardstick => {
                 let mut command = Command::new(std::env::current_exe()?);
@@ -110,7 +115,7 @@ impl Peer {
             Kind::Product => anyhow::bail!("the product has people"),
         };
         let child = spawn(&mut command, dir, kind.name())?;
-        Self::listening(Self { kind, address, child, people: Vec::new(), rooms })
+        Self::listening(Self { kind, address, _port: port, child, people: Vec::new(), rooms })
     }
 
     /// Starts the product over a directory in which this team is.
@@ -121,11 +126,12 @@ impl Peer {
         rooms: usize,
         more: &[&str],
     ) -> Result<Self> {
-        let address = free_address()?;
+        let port = Port::keep()?;
+        let address = port.address;
         let mut command = product(&programs.product, dir, address);
         let child = spawn(command.args(more), dir, "product")?;
         let people = team.people.clone();
-        Self::listening(Self { kind: Kind::Product, address, child, people, rooms })
+        Self::listening(Self { kind: Kind::Product, address, _port: port, child, people, rooms })
     }
 
     fn listening(mut peer: Self) -> Result<Self> {
@@ -216,10 +222,6 @@ fn spawn(command: &mut Command, dir: &Path, name: &str) -> Result<Child> {
     let log = File::create(dir.join(format!("{}.log", name.replace(' ', "-"))))?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))
-}
-
-pub(super) fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// nchan as its manual sets it up, in memory, with one worker.

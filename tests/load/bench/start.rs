@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::peers::{free_address, product};
+use super::peers::{ELSEWHERE, product};
 use super::report::{Section, Verdict, cell};
 use super::stats::{float, median};
 use super::{Bench, usage};
 use crate::limits;
+use crate::port::Port;
 use crate::report::tell;
 use crate::team::{self, Size};
 
@@ -37,7 +38,7 @@ pub(super) fn run(bench: &Bench) -> Result<Section> {
     let mut section = Section::new("Cold start to first answer, idle memory".to_owned());
     section.head = ["which", "ms", "each round", "PSS MiB", "RSS MiB"].map(str::to_owned).to_vec();
     let dir = bench.fresh_dir()?;
-    bench.wait_for(team::seed(&dir, free_address()?, SIZE))?;
+    bench.wait_for(team::seed(&dir, ELSEWHERE, SIZE))?;
     let (mut again, mut first) = (Vec::new(), Vec::new());
     for _ in 0..bench.rounds {
         again.push(start(bench, &dir)?);
@@ -64,13 +65,13 @@ pub(super) fn run(bench: &Bench) -> Result<Section> {
 
 fn start(bench: &Bench, dir: &Path) -> Result<Started> {
     super::go_on()?;
-    let address = free_address()?;
-    let mut command = product(&bench.programs.product, dir, address);
+    let port = Port::keep()?;
+    let mut command = product(&bench.programs.product, dir, port.address);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let begun = Instant::now();
     let mut child = command.spawn()?;
     let answered = loop {
-        if is_ready(address) {
+        if is_ready(port.address) {
             break Ok(begun.elapsed());
         }
         if begun.elapsed() > limits::SERVER_START {
