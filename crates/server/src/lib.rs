@@ -40,5 +40,5 @@ pub mod under_test;
 
 pub use bus::{BadBus, BusHome, NatsAddress};
 pub use config::{AddressRange, BadAddressRange, Config};
-pub use serve::{Server, StartError};
+pub use serve::{Broken, Server, StartError};
 pub use tls::{TlsError, TlsFiles, TlsReload};

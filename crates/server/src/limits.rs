@@ -160,10 +160,12 @@ pub const RECHECK_PEOPLE: usize = 256;
 
 /// Pages of history kept encoded, in bytes, where nobody says otherwise.
 pub const HISTORY_CACHE_BYTES: usize = 32 * 1024 * 1024;
-/// What a message among them takes besides its text, in bytes.
-pub const PAGES_OVERHEAD_BYTES: usize = 32;
 /// Messages that are kept and forgotten together.
 pub const PAGES_RUN_MESSAGES: usize = 128;
+/// What the heap takes for those that are, besides what is in it, in bytes.
+pub const PAGES_RUN_BYTES: usize = 64;
+/// How often it is asked how far a room has come, when others bring what is kept of it further meanwhile.
+pub const PAGES_CATCH_UPS: usize = 3;
 /// Events of a room that are looked at to find whether what is kept of it still holds.
 pub const PAGES_BEHIND: u64 = 1_000;
 

@@ -8,6 +8,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use switchback_storage::Store;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +41,11 @@ pub enum StartError {
     #[error("cannot start with TLS: {0}")]
     Tls(#[from] TlsError),
 }
+
+/// A part of the server broke, which is a defect of ours; the log says more.
+#[derive(Debug, thiserror::Error)]
+#[error("a part of the server broke: {0}")]
+pub struct Broken(JoinError);
 
 /// A server that listens and does not serve yet.
 pub struct Server {
@@ -99,33 +105,36 @@ impl Server {
 
     /// Serves until `stop`, then ends in good order: nothing new is accepted, every connection is
     /// told when to come back, and what is under way may finish for `Config::drain`. The store is
-    /// closed at the end.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    /// closed at the end. It ends in the same way, and with an error, when a part of it breaks without which
+    /// people would wait for what never comes: whoever has started it can start it again.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Broken> {
         let background = CancellationToken::new();
-        let tail = tokio::spawn(self.tail.run(background.clone()));
-        let lines = tokio::spawn(self.lines.run(background.clone()));
+        let mut parts = JoinSet::new();
+        parts.spawn(self.tail.run(background.clone()));
+        parts.spawn(self.lines.run(background.clone()));
         let (hub, stop_beating) = (Arc::clone(self.app.chat.hub()), background.clone());
-        let heartbeats = tokio::spawn(async move {
+        parts.spawn(async move {
             let _ = stop_beating.run_until_cancelled(hub.beat()).await;
         });
-        let indexing = tokio::spawn(self.app.ops.index().clone().run(background.clone()));
-        let tidying = tokio::spawn(tidy(self.app.ops.clone(), background.clone()));
+        parts.spawn(self.app.ops.index().clone().run(background.clone()));
+        parts.spawn(tidy(self.app.ops.clone(), background.clone()));
         // Grammars and files are loaded before somebody waits for them.
         drop(tokio::task::spawn_blocking(|| {
             text::warm_up();
             http::warm_up();
         }));
         let graceful = GracefulShutdown::new();
-        {
+        let mut broken = {
             // Dropped before the stop goes on: whoever is not accepted yet is refused at once.
             let router = http::router(self.app.clone());
             let (door, connections) = (Door::new(self.app.clone()), self.app.config.connections);
             let acceptor = Acceptor::new(router, Some(door), connections, self.tls, &graceful);
             tokio::select! {
-                () = acceptor.accept(self.listener) => {}
-                () = stop => {}
+                () = acceptor.accept(self.listener) => None,
+                () = stop => None,
+                broken = broken(&mut parts) => Some(broken),
             }
-        }
+        };
         let deadline = Instant::now() + self.app.config.drain.min(limits::DRAIN_MAX);
         self.app.chat.drain();
         let drained = async { tokio::join!(graceful.shutdown(), self.app.chat.drained()) };
@@ -133,14 +142,24 @@ impl Server {
             tracing::warn!("some connections did not end in time and are cut off");
         }
         background.cancel();
-        for task in [tail, lines, heartbeats, indexing, tidying] {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a background task ended early");
-            }
+        while let Some(ended) = parts.join_next().await {
+            broken = broken.or(ended.err().map(Broken));
         }
         self.app.ops.tidy().await;
         self.store.close().await;
+        broken.map_or(Ok(()), Err)
     }
+}
+
+/// Waits until a part of the server breaks. Those that end have nothing to do.
+async fn broken(parts: &mut JoinSet<()>) -> Broken {
+    while let Some(ended) = parts.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a part of the server broke: it stops");
+            return Broken(error);
+        }
+    }
+    std::future::pending().await
 }
 
 async fn tidy(ops: Ops, stop: CancellationToken) {
@@ -174,4 +193,27 @@ fn base_url(config: &Config, address: SocketAddr) -> String {
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     format!("{scheme}://{}", SocketAddr::new(ip, address.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[expect(clippy::panic, reason = "what is to be noticed")]
+    async fn a_part_that_breaks_is_noticed_and_one_that_ends_is_not() {
+        let mut parts = JoinSet::new();
+        parts.spawn(std::future::ready(()));
+        parts.spawn(std::future::pending());
+        let (break_it, breaking) = tokio::sync::oneshot::channel::<()>();
+        parts.spawn(async {
+            assert!(breaking.await.is_err());
+            panic!("on purpose");
+        });
+        let mut noticing = std::pin::pin!(broken(&mut parts));
+        let early = tokio::time::timeout(std::time::Duration::from_millis(20), &mut noticing).await;
+        assert!(early.is_err(), "nothing is broken yet");
+        drop(break_it);
+        assert!(noticing.await.to_string().contains("on purpose"));
+    }
 }

@@ -34,7 +34,7 @@ use crate::{Error, limits, sqlite};
 pub(crate) enum Conn {
     Sqlite(Held<Sqlite>),
     Postgres(Held<Postgres>),
-    /// On this thread, to read on (`sqlite::Moments`).
+    /// Without a thread of its own: whoever has it waits for the disk themselves (`sqlite::Moments`).
     Direct(Box<rusqlite::Connection>),
     /// It broke, or did not answer in time. What was under way on it may have happened or not.
     Lost,

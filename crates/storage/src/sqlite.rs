@@ -96,7 +96,7 @@ fn pragmas() -> [(&'static str, String); 2] {
     ]
 }
 
-/// Opens what is there to be used on one thread, without sqlx. An empty file in place of one that is gone would
+/// Opens what is there without sqlx, to be used by one thread at a time. An empty file in place of one that is gone would
 /// hide the loss: so never made here.
 fn open_direct(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

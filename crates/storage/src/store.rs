@@ -225,7 +225,8 @@ impl Store {
         Ok(Reading::new(self.inner.readers.reader().await?, turn))
     }
 
-    /// Has `read` ask for what it wants, all of one moment.
+    /// Has `read` ask for what it wants, all of one moment. It may await nothing but the connection's answers: on
+    /// `SQLite` there is nobody to wait for anything else, and that is `Error::Database`.
     pub(crate) async fn at_one_moment<T, F>(&self, read: F) -> Result<T, Error>
     where
         T: Send + 'static,

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<ExitCode> {
             () = hang_up.terminal_gone(tls) => {}
         }
     };
-    server.run(stop).await;
+    server.run(stop).await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

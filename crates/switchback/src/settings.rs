@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use switchback_server::{AddressRange, BusHome, Config, TlsFiles};
+use switchback_server::{AddressRange, BusHome, Config, TlsFiles, limits};
 use switchback_storage::Database;
 
 use crate::cli::{ConfigArg, DataArgs, LogFormat, ServeArgs, ServeOptions};
@@ -25,11 +25,11 @@ const FILE_BYTES: u64 = 1024 * 1024;
 /// The longest file with one secret in it, in bytes.
 const SECRET_BYTES: u64 = 16 * 1024;
 const MIB: u64 = 1024 * 1024;
-/// One part in so many of the memory is for pages of history,
+/// Pages of history are kept in one part in so many of the memory there is.
 const HISTORY_CACHE_SHARE: u64 = 32;
-/// and at least this, in bytes,
+/// The least that such a share is, in bytes.
 const HISTORY_CACHE_LEAST: u64 = 16 * MIB;
-/// and at most this.
+/// The most that such a share is, in bytes.
 const HISTORY_CACHE_MOST: u64 = 256 * MIB;
 
 /// Everything `serve` needs to know.
@@ -152,8 +152,8 @@ fn server(options: ServeOptions) -> Result<Config> {
     });
     let trusted_proxies = ranges.transpose().context("trusted_proxies")?.unwrap_or(default.trusted_proxies);
     let drain = options.drain_seconds.map_or(default.drain, Duration::from_secs);
-    if drain > switchback_server::limits::DRAIN_MAX {
-        bail!("drain_seconds: at most {}", switchback_server::limits::DRAIN_MAX.as_secs());
+    if drain > limits::DRAIN_MAX {
+        bail!("drain_seconds: at most {}", limits::DRAIN_MAX.as_secs());
     }
     // An empty variable is how a compose file says "not set".
     let public_url = options.public_url.filter(|url| !url.is_empty());
@@ -178,18 +178,16 @@ fn server(options: ServeOptions) -> Result<Config> {
             .unwrap_or(default.commands_burst),
         connections: at_least_one("connections", options.connections)?.unwrap_or(default.connections),
         ring_events: at_least_one("ring_events", options.ring_events)?.unwrap_or(default.ring_events),
-        history_cache_bytes: history_cache_bytes(options.history_cache_mib),
+        history_cache_bytes: history_cache_bytes(options.history_cache_mib, memory::bytes()),
         bus: bus(options.bus.as_deref())?,
     })
 }
 
-/// What is asked for, or this server's share of what memory there is.
-fn history_cache_bytes(asked_mib: Option<u64>) -> usize {
-    let share = || {
-        memory::bytes().map(|all| (all / HISTORY_CACHE_SHARE).clamp(HISTORY_CACHE_LEAST, HISTORY_CACHE_MOST))
-    };
-    let bytes = asked_mib.map(|mib| mib.saturating_mul(MIB)).or_else(share);
-    bytes.map_or(Config::default().history_cache_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+/// What is asked for, or a share of what memory there is, in bytes.
+fn history_cache_bytes(asked_mib: Option<u64>, memory: Option<u64>) -> usize {
+    let share = |all: u64| (all / HISTORY_CACHE_SHARE).clamp(HISTORY_CACHE_LEAST, HISTORY_CACHE_MOST);
+    let bytes = asked_mib.map(|mib| mib.saturating_mul(MIB)).or_else(|| memory.map(share));
+    bytes.map_or(limits::HISTORY_CACHE_BYTES, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 /// Both or none; an empty variable is how a compose file says "not set".
@@ -295,9 +293,10 @@ mod tests {
     #[test]
     fn pages_of_history_take_what_is_asked_for_or_a_share_within_bounds() {
         let bytes = |file: &str| settings(ServeOptions::default(), file).unwrap().server.history_cache_bytes;
-        assert_eq!(bytes("history_cache_mib = 0"), 0);
-        assert_eq!(bytes("history_cache_mib = 1000"), 1_048_576_000);
-        assert!((16 << 20..=256 << 20).contains(&bytes("")));
+        assert_eq!((bytes("history_cache_mib = 0"), bytes("history_cache_mib = 1000")), (0, 1_048_576_000));
+        let share_mib = |memory_mib: u64| history_cache_bytes(None, Some(memory_mib << 20)) >> 20;
+        assert_eq!([256, 2_048, 65_536].map(share_mib), [16, 64, 256]);
+        assert_eq!(history_cache_bytes(None, None), limits::HISTORY_CACHE_BYTES);
     }
 
     #[test]

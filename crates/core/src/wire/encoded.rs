@@ -42,6 +42,7 @@ impl EncodedMessages {
 
     /// Those at these places, which must be there.
     pub fn stretch(&self, places: Range<usize>) -> EncodedStretch {
+        debug_assert!(places.end <= self.ends.len(), "{places:?} of {}", self.ends.len());
         let end = |place: usize| self.ends.get(place).copied().unwrap_or_default();
         let bytes = match places {
             Range { start, end: after } if start >= after => 0..0,
@@ -54,6 +55,9 @@ impl EncodedMessages {
     /// The same as messages of their own.
     #[must_use]
     pub fn part(&self, places: Range<usize>) -> Self {
+        if places == (0..self.ends.len()) {
+            return Self { json: Arc::clone(&self.json), ends: self.ends.clone() };
+        }
         let stretch = self.stretch(places.clone());
         let from = stretch.bytes.start;
         let ends = self.ends.get(places).unwrap_or_default();

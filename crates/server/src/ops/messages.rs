@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use switchback_core::wire::{ErrorCode, Message, Role};
+use switchback_core::wire::{EncodedHistory, ErrorCode, Message, Role};
 use switchback_core::{Emoji, Handle, MessageBody, MessageId, Nonce, RoomId, Seq, UserId};
-use switchback_storage::{Changed, HistoryRange, Identity, NewMessage, NewReaction, Posted};
+use switchback_storage::{Changed, HistoryPage, HistoryRange, Identity, NewMessage, NewReaction, Posted};
 
 use tokio::sync::Semaphore;
 
@@ -27,23 +27,48 @@ impl Ops {
         range: HistoryRange,
         limit: usize,
     ) -> Result<Vec<u8>, Refusal> {
-        let (caller, mut n) = self.reader(secret, room).await?;
-        let pages = &self.inner.pages;
-        if let Some(known) = pages.behind(room, n)
-            && let Some(now) = self.store().only_posts(room, known).await?
-        {
-            pages.advance(room, known, now);
-            n = now.n;
-        }
-        if let Some(page) = pages.find(room, n, range, limit) {
+        let (caller, n) = self.reader(secret, room).await?;
+        let n = self.catch_up(room, n).await?;
+        if let Some(page) = self.inner.pages.find(room, n, range, limit) {
             return Ok(page.encode());
         }
         let page = self.store().history(caller.user.id, room, range, limit).await?;
-        let page = pages.keep(room, range, &page).map_err(|error| {
+        Ok(self.keep(room, range, &page).await?.encode())
+    }
+
+    /// Brings what is kept of a room to where the room is now, if it can be. Returns of which count it may be then.
+    async fn catch_up(&self, room: RoomId, n: u64) -> Result<u64, Refusal> {
+        let pages = &self.inner.pages;
+        let Some(known) = pages.behind(room, n) else { return Ok(n) };
+        let mut reached = n;
+        for _ in 0..limits::PAGES_CATCH_UPS {
+            let Some(now) = self.store().only_posts(room, known).await? else { break };
+            reached = now.n;
+            if pages.advance(room, known, now) {
+                break;
+            }
+        }
+        Ok(reached)
+    }
+
+    /// Keeps a page that was just read, and what was kept of its room before, if that still holds.
+    async fn keep(
+        &self,
+        room: RoomId,
+        range: HistoryRange,
+        page: &HistoryPage,
+    ) -> Result<EncodedHistory, Refusal> {
+        let pages = &self.inner.pages;
+        // Something may have been posted since it was asked what is kept.
+        if let Some(known) = pages.behind(room, page.reached.n)
+            && self.store().only_posts_between(room, known, page.reached).await?
+        {
+            pages.advance(room, known, page.reached);
+        }
+        pages.keep(room, range, page).map_err(|error| {
             tracing::error!(%error, "a page of history could not be encoded");
             Refusal::new(ErrorCode::Internal, "this page could not be written; the server's log says why")
-        })?;
-        Ok(page.encode())
+        })
     }
 
     /// One message.
@@ -130,4 +155,59 @@ async fn html(turns: &Semaphore, body: &str, known: HashMap<Handle, UserId>) -> 
     let _turn = turns.acquire().await.map_err(|error| failed(&error))?;
     let body = body.to_owned();
     tokio::task::spawn_blocking(move || text::to_html(&body, &known)).await.map_err(|error| failed(&error))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+mod tests {
+    use std::sync::Arc;
+
+    use switchback_storage::{NewUser, OpenMode, Store};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::Config;
+    use crate::bus::Bus;
+    use crate::hub::Hub;
+
+    #[tokio::test]
+    async fn what_is_posted_while_a_page_is_read_leaves_the_others_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), OpenMode::Server).await.unwrap();
+        let (handle, name) = ("ada".parse().unwrap(), "Ada".parse().unwrap());
+        let ada = NewUser { handle, name, role: Role::Owner, password_hash: String::new() };
+        let ada = store.create_user(ada).await.unwrap().id;
+        let room = store.rooms(ada).await.unwrap()[0].room.id;
+        let hub = Arc::new(Hub::open(store.clone(), 8).await.unwrap());
+        let ops = Ops::new(store.clone(), Bus::in_process(hub), &Config::default());
+        let post = async |number: u128| {
+            let (nonce, body) = (Nonce::from_uuid(Uuid::from_u128(number)), "said".parse().unwrap());
+            let html = "<p>said</p>".to_owned();
+            let (reply_to, mentions, mentions_room) = (None, Vec::new(), false);
+            let new = NewMessage { author: ada, room, nonce, body, html, reply_to, mentions, mentions_room };
+            store.post_message(new).await.unwrap().message
+        };
+        let read = async |limit| store.history(ada, room, HistoryRange::Latest, limit).await.unwrap();
+        let finds = |n, before: Seq| ops.inner.pages.find(room, n, HistoryRange::Before(before), 2).is_some();
+        for number in 1..4 {
+            post(number).await;
+        }
+        ops.keep(room, HistoryRange::Latest, &read(3).await).await.unwrap();
+        // Others post before a page is read, and more before it is kept.
+        let fourth = post(4).await;
+        let page = read(1).await;
+        post(5).await;
+        ops.keep(room, HistoryRange::Latest, &page).await.unwrap();
+        assert!(finds(page.reached.n, fourth.seq));
+        // Who comes then finds both, and that there is something newer.
+        let n = ops.catch_up(room, page.reached.n + 1).await.unwrap();
+        assert_eq!(n, page.reached.n + 1);
+        assert!(finds(n, fourth.seq + 1) && !finds(n, Seq::MAX));
+        // Whatever else happens may have changed any of them.
+        let emoji = "\u{1f44d}".parse().unwrap();
+        store.react(NewReaction { user: ada, message: fourth.id, emoji, present: true }).await.unwrap();
+        let page = read(1).await;
+        ops.keep(room, HistoryRange::Latest, &page).await.unwrap();
+        assert!(!finds(page.reached.n, fourth.seq + 1));
+    }
 }

@@ -20,6 +20,9 @@ use switchback_storage::{HistoryPage, HistoryRange, Reached};
 
 use crate::limits;
 
+/// What a message takes besides its text: its position, and where its text ends.
+const PLACES_BYTES: usize = size_of::<Seq>() + size_of::<usize>();
+
 /// Pages that were read lately.
 #[derive(Debug)]
 pub(super) struct Pages(Mutex<Kept>);
@@ -89,16 +92,22 @@ impl Pages {
         (1..=limits::PAGES_BEHIND).contains(&behind).then_some(known)
     }
 
-    /// Between the two, messages were posted, and nothing else has happened.
-    pub(super) fn advance(&self, room: RoomId, known: Reached, now: Reached) {
+    /// Between the two, messages were posted, and nothing else has happened. Returns whether what is kept is of
+    /// `now` then; it may be of somewhere between, if somebody else has brought it there, or of later.
+    pub(super) fn advance(&self, room: RoomId, known: Reached, now: Reached) -> bool {
         let mut kept = self.lock();
-        let Some(room) = kept.rooms.get_mut(&room).filter(|room| room.reached == known) else { return };
+        let is_between = |room: &&mut Room| (known.n..=now.n).contains(&room.reached.n);
+        let Some(room) = kept.rooms.get_mut(&room).filter(is_between) else { return false };
+        if room.reached == now {
+            return true;
+        }
         room.reached = now;
         if let Some(newest) = room.runs.last_mut()
             && let Some(last) = newest.seqs.last()
         {
             newest.through = newest.through.min(*last);
         }
+        true
     }
 
     /// Keeps a page that was just read, and gives it back encoded.
@@ -149,13 +158,12 @@ impl Kept {
             // Somebody has seen a later moment.
             return;
         }
-        let before = room.size_bytes();
         if room.reached.n < reached.n {
+            self.size_bytes -= room.size_bytes();
             room.runs.clear();
             room.reached = reached;
         }
-        room.add(run);
-        self.size_bytes = self.size_bytes - before + room.size_bytes();
+        self.size_bytes += room.add(run);
         if self.size_bytes > self.most_bytes {
             self.shrink();
         }
@@ -234,10 +242,11 @@ impl Room {
         None
     }
 
-    /// Keeps of a run what is not kept yet.
-    fn add(&mut self, fresh: &Run) {
+    /// Keeps of a run what is not kept yet. Returns how many bytes that is.
+    fn add(&mut self, fresh: &Run) -> usize {
         let mut from = fresh.from;
         let mut place = self.runs.partition_point(|old| old.through < from);
+        let mut added_bytes = 0;
         loop {
             let known = self.runs.get_mut(place).filter(|old| old.from <= fresh.through);
             let known = known.map(|old| {
@@ -246,45 +255,56 @@ impl Room {
             });
             let until = known.map_or(Some(fresh.through), |(old, _)| old.checked_sub(1));
             if let Some(through) = until.filter(|through| from <= *through) {
-                place = self.insert(place, fresh.part(from, through));
+                let is_new = self.insert(place, fresh.part(from, through), &mut added_bytes);
+                place += usize::from(is_new);
             }
-            let Some((_, through)) = known.filter(|(_, through)| *through < fresh.through) else { return };
+            let Some((_, through)) = known.filter(|(_, through)| *through < fresh.through) else {
+                return added_bytes;
+            };
             from = through + 1;
             place += 1;
         }
     }
 
-    /// Puts a run between its neighbours, or to one of them. Returns where the next one is.
-    fn insert(&mut self, place: usize, run: Run) -> usize {
+    /// Puts a run between its neighbours, or to one of them. Returns whether it is one of its own.
+    fn insert(&mut self, place: usize, run: Run, added_bytes: &mut usize) -> bool {
         let joins = |other: &Run| {
             let messages = other.seqs.len() + run.seqs.len();
             run.seqs.is_empty() || messages <= limits::PAGES_RUN_MESSAGES
         };
-        if let Some(before) = place.checked_sub(1).and_then(|place| self.runs.get_mut(place))
-            && before.through.checked_add(1) == Some(run.from)
-            && joins(before)
-        {
-            before.extend(run);
-            return place;
+        let before = place.checked_sub(1).and_then(|place| self.runs.get(place));
+        let follows =
+            before.is_some_and(|before| before.through.checked_add(1) == Some(run.from) && joins(before));
+        let after = self.runs.get(place);
+        let leads = after.is_some_and(|after| run.through.checked_add(1) == Some(after.from) && joins(after));
+        let joined = match (follows, leads) {
+            (true, _) => self.runs.get_mut(place - 1),
+            (false, true) => self.runs.get_mut(place),
+            (false, false) => None,
+        };
+        let Some(joined) = joined else {
+            *added_bytes += run.size_bytes();
+            self.runs.insert(place, run);
+            return true;
+        };
+        let was_bytes = joined.size_bytes();
+        if follows {
+            joined.extend(run);
+        } else {
+            let after = std::mem::replace(joined, run);
+            joined.extend(after);
         }
-        if let Some(after) = self.runs.get_mut(place)
-            && run.through.checked_add(1) == Some(after.from)
-            && joins(after)
-        {
-            let after = std::mem::replace(after, run);
-            if let Some(joined) = self.runs.get_mut(place) {
-                joined.extend(after);
-            }
-            return place;
-        }
-        self.runs.insert(place, run);
-        place + 1
+        *added_bytes += joined.size_bytes() - was_bytes;
+        false
     }
 }
 
 impl Run {
     fn size_bytes(&self) -> usize {
-        self.messages.size_bytes() + self.seqs.len() * limits::PAGES_OVERHEAD_BYTES
+        size_of::<Self>()
+            + limits::PAGES_RUN_BYTES
+            + self.messages.size_bytes()
+            + self.seqs.len() * PLACES_BYTES
     }
 
     /// What it shows between two positions in it; possibly no message.

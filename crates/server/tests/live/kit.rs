@@ -79,10 +79,10 @@ impl TestServer {
         let server = Server::bind(config, store.clone()).await.unwrap();
         let (address, tls_reload) = (server.local_addr(), server.tls_reload());
         let (stop, stopped) = oneshot::channel();
-        let running = tokio::spawn(server.run(async {
+        let running = tokio::spawn(async {
             // A dropped sender stops it, too.
-            stopped.await.unwrap_or_default();
-        }));
+            server.run(async { stopped.await.unwrap_or_default() }).await.unwrap();
+        });
         let (stop, running) = (Some(stop), Some(running));
         Self { store, address, wire, certificate, tls_reload, stop, running, dir: None }
     }

@@ -1,4 +1,4 @@
-//! Queries on a connection of this thread: nobody is sent for the rows.
+//! Queries on a connection that this thread has: nobody is sent for the rows.
 
 use std::ops::Range;
 use std::sync::Arc;

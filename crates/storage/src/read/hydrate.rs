@@ -11,13 +11,15 @@ use crate::db::{Conn, Row, values};
 use crate::read::people::{self, user_columns};
 use crate::read::rooms::{self, room_columns};
 
-/// Rows for [`message`], `m`, to be narrowed by a WHERE; `$1` is `limits::REPLY_EXCERPT_CHARS`.
+/// Rows for [`filled`], `m`, to be narrowed by a WHERE; `$1` is `limits::REPLY_EXCERPT_CHARS`.
 macro_rules! message_sql {
     () => {
         "SELECT m.seq, m.id, m.room_id, m.author_id, m.nonce, m.at, m.edited_at, m.body, m.html, \
          m.reply_to, m.mentions_room, m.deleted_seq IS NOT NULL AS deleted, \
          q.author_id AS quote_author, substr(q.body, 1, CAST($1 AS INTEGER)) AS quote_excerpt, \
-         q.deleted_seq IS NOT NULL AS quote_deleted \
+         q.deleted_seq IS NOT NULL AS quote_deleted, \
+         EXISTS (SELECT 1 FROM reactions WHERE message_id = m.id) AS has_reactions, \
+         EXISTS (SELECT 1 FROM mentions WHERE seq = m.seq) AS has_mentions \
          FROM messages m LEFT JOIN messages q ON q.id = m.reply_to "
     };
 }
@@ -30,17 +32,28 @@ pub(crate) async fn messages(
 ) -> Result<HashMap<MessageId, Message>, Error> {
     let sql = concat!(message_sql!(), "WHERE m.id IN ({keys})");
     let rows = conn.all_in(sql, values![limits::REPLY_EXCERPT_CHARS], ids).await?;
-    let mut messages = rows.iter().map(message).collect::<Result<Vec<_>, _>>()?;
-    fill(conn, &mut messages).await?;
+    let messages = filled(conn, &rows).await?;
     Ok(messages.into_iter().map(|message| (message.id, message)).collect())
 }
 
-/// Gives messages their reactions and mentions.
-pub(crate) async fn fill(conn: &mut Conn, messages: &mut [Message]) -> Result<(), Error> {
-    let (ids, seqs): (Vec<MessageId>, Vec<Seq>) =
-        messages.iter().map(|message| (message.id, message.seq)).unzip();
-    fill_reactions(conn, &ids, messages).await?;
-    fill_mentions(conn, &seqs, messages).await
+/// The messages of rows of [`message_sql`], with their reactions and mentions. Most have none, and are not asked for
+/// them.
+pub(crate) async fn filled(conn: &mut Conn, rows: &[Row]) -> Result<Vec<Message>, Error> {
+    let mut messages = Vec::with_capacity(rows.len());
+    let (mut reacted_to, mut mentioning) = (Vec::new(), Vec::new());
+    for row in rows {
+        let message = message(row)?;
+        if row.get("has_reactions")? {
+            reacted_to.push(message.id);
+        }
+        if row.get("has_mentions")? {
+            mentioning.push(message.seq);
+        }
+        messages.push(message);
+    }
+    fill_reactions(conn, &reacted_to, &mut messages).await?;
+    fill_mentions(conn, &mentioning, &mut messages).await?;
+    Ok(messages)
 }
 
 /// Rooms by id.
@@ -85,7 +98,7 @@ pub(crate) async fn fill_members<'r>(
 }
 
 /// A row of [`message_sql`]; reactions and mentions are still to be filled in.
-pub(crate) fn message(row: &Row) -> Result<Message, Error> {
+fn message(row: &Row) -> Result<Message, Error> {
     Ok(Message {
         id: row.get("id")?,
         room: row.get("room_id")?,

@@ -3,7 +3,7 @@
 use switchback_core::wire::{History, Message};
 use switchback_core::{MessageId, RoomId, Seq, UserId, limits};
 
-use crate::db::{Conn, values};
+use crate::db::{Conn, Row, values};
 use crate::read::hydrate::{self, message_sql};
 use crate::read::rooms;
 use crate::tx::found;
@@ -32,6 +32,19 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let (now, posts): (_, u64) = (rooms::reached(&row)?, row.get("posts")?);
         Ok((since.n + posts == now.n).then_some(now))
+    }
+
+    /// Whether messages were posted in a room between two moments of it, and nothing else has happened.
+    pub async fn only_posts_between(
+        &self,
+        room: RoomId,
+        since: Reached,
+        until: Reached,
+    ) -> Result<bool, Error> {
+        let sql = "SELECT count(*) AS posts FROM messages WHERE room_id = $1 AND seq > $2 AND seq <= $3";
+        let values = values![room, since.last_seq, until.last_seq];
+        let posts: u64 = self.reader().await?.one(sql, values).await?.get("posts")?;
+        Ok(since.n + posts == until.n)
     }
 
     /// One message of a room that this person may see.
@@ -73,7 +86,7 @@ async fn page(
     range: HistoryRange,
     limit: usize,
 ) -> Result<Vec<Message>, Error> {
-    let mut messages = match range {
+    let rows = match range {
         HistoryRange::Latest => before(conn, room, Seq::MAX, limit).await?,
         HistoryRange::Before(seq) => before(conn, room, seq, limit).await?,
         HistoryRange::After(seq) => after(conn, room, seq, limit).await?,
@@ -87,20 +100,19 @@ async fn page(
             older
         }
     };
-    hydrate::fill(conn, &mut messages).await?;
-    Ok(messages)
+    hydrate::filled(conn, &rows).await
 }
 
-async fn before(conn: &mut Conn, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<Message>, Error> {
+async fn before(conn: &mut Conn, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<Row>, Error> {
     let sql = concat!(message_sql!(), "WHERE m.room_id = $2 AND m.seq < $3 ORDER BY m.seq DESC LIMIT $4");
-    let rows = conn.all(sql, values![limits::REPLY_EXCERPT_CHARS, room, seq, limit]).await?;
-    rows.iter().rev().map(hydrate::message).collect()
+    let mut rows = conn.all(sql, values![limits::REPLY_EXCERPT_CHARS, room, seq, limit]).await?;
+    rows.reverse();
+    Ok(rows)
 }
 
-async fn after(conn: &mut Conn, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<Message>, Error> {
+async fn after(conn: &mut Conn, room: RoomId, seq: Seq, limit: usize) -> Result<Vec<Row>, Error> {
     let sql = concat!(message_sql!(), "WHERE m.room_id = $2 AND m.seq > $3 ORDER BY m.seq LIMIT $4");
-    let rows = conn.all(sql, values![limits::REPLY_EXCERPT_CHARS, room, seq, limit]).await?;
-    rows.iter().map(hydrate::message).collect()
+    conn.all(sql, values![limits::REPLY_EXCERPT_CHARS, room, seq, limit]).await
 }
 
 /// Whether there are older and newer messages than the page's.

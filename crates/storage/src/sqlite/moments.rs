@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,8 +35,8 @@ struct Shared {
     /// Connections, and threads that read.
     most: usize,
     state: Mutex<State>,
-    /// The last thread has ended after the store was closed.
-    idle: Notify,
+    /// A thread has ended after the store was closed.
+    ended: Notify,
 }
 
 #[derive(Default)]
@@ -66,12 +67,12 @@ impl Moments {
     /// Connections are opened when they are first needed, and kept.
     pub(crate) fn of(path: &Path, most: u32) -> Self {
         let most = usize::try_from(most).unwrap_or(1);
-        let (path, state, idle) = (path.to_owned(), Mutex::default(), Notify::new());
-        Self { shared: Arc::new(Shared { path, most, state, idle }) }
+        let (path, state, ended) = (path.to_owned(), Mutex::default(), Notify::new());
+        Self { shared: Arc::new(Shared { path, most, state, ended }) }
     }
 
-    /// Has `read` ask for what it wants, all of one moment. On this connection there is nothing to wait for: what
-    /// it awaits besides the connection's answers is not there for it.
+    /// Has `read` ask for what it wants, all of one moment. On this connection there is nothing to wait for, and
+    /// nothing is waited for: to await anything but its answers is a defect, and answered as one.
     pub(crate) async fn read<T, F>(&self, read: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -124,7 +125,8 @@ impl Moments {
     pub(crate) async fn close(&self) {
         self.shared.lock().closed = true;
         loop {
-            let ended = self.shared.idle.notified();
+            let mut ended = pin!(self.shared.ended.notified());
+            ended.as_mut().enable();
             {
                 let mut state = self.shared.lock();
                 if state.threads == 0 {
@@ -163,7 +165,7 @@ impl Shared {
                 state.connections.extend(own.take());
                 state.threads -= 1;
                 if state.closed {
-                    self.idle.notify_one();
+                    self.ended.notify_waiters();
                 }
             }
             (Some(_), true) => {}
@@ -345,10 +347,11 @@ mod tests {
         let (_dir, _writer, moments) = numbers();
         let moments = Arc::new(moments);
         let (go, reads) = standing(&moments).await;
-        let closing = {
+        let close = || {
             let moments = Arc::clone(&moments);
             tokio::spawn(async move { moments.close().await })
         };
+        let (closing, again) = (close(), close());
         while !moments.shared.lock().closed {
             tokio::task::yield_now().await;
         }
@@ -356,6 +359,7 @@ mod tests {
         assert!(!closing.is_finished());
         drop(go);
         closing.await.unwrap();
+        again.await.unwrap();
         for standing in reads.join_all().await {
             assert_eq!(standing.unwrap(), 1);
         }

@@ -327,12 +327,17 @@ async fn posts_alone_are_told_from_whatever_changes_a_page() {
     let both = so_far().await;
     assert_eq!(both.n, empty.n + 2);
     assert_eq!(team.store.only_posts(general, empty).await.unwrap(), Some(both));
+    let between = async |since, until| team.store.only_posts_between(general, since, until).await.unwrap();
+    assert!(between(empty, both).await && between(both, both).await);
     team.store.react(reaction(ada, first.id, "\u{1f44d}", true)).await.unwrap();
     assert_eq!(team.store.only_posts(general, both).await.unwrap(), None);
     let reacted = so_far().await;
     team.say(ada, general, "third").await;
     assert_eq!(team.store.only_posts(general, both).await.unwrap(), None, "a post does not hide it");
     assert!(team.store.only_posts(general, reacted).await.unwrap().is_some());
+    let third = so_far().await;
+    assert!(between(reacted, third).await && between(empty, both).await, "whatever came later");
+    assert!(!between(both, reacted).await && !between(both, third).await);
     team.store.delete_message(ada, first.id, false).await.unwrap();
     assert_eq!(team.store.only_posts(general, reacted).await.unwrap(), None);
 }

@@ -149,10 +149,11 @@ fn a_page_of_another_count_is_not_found_and_an_earlier_one_is_not_kept() {
     assert_eq!(pages.behind(of, 6), None);
     assert_eq!(pages.behind(of, 7), Some(reached(6)));
     assert_eq!(pages.behind(of, 7 + limits::PAGES_BEHIND), None);
-    // Somebody else has brought it further meanwhile.
-    pages.advance(of, reached(5), reached(9));
+    // It is of another moment than that between these two.
+    assert!(!pages.advance(of, reached(4), reached(5)) && !pages.advance(of, reached(7), reached(9)));
     assert!(find(6).is_some());
-    pages.advance(of, reached(6), reached(9));
+    // Somebody else has brought it further meanwhile, but not as far.
+    assert!(pages.advance(of, reached(5), reached(9)) && pages.advance(of, reached(6), reached(9)));
     assert_eq!(find(9), None, "the end is not known any more");
     let before = |n| pages.find(of, n, HistoryRange::Before(2), 1);
     assert!(before(9).is_some() && before(6).is_none(), "what lies before it is");
