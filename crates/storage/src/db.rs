@@ -83,6 +83,18 @@ impl Moments {
         }
     }
 
+    /// Has `ask` ask for one thing. As above, it may await nothing else.
+    pub(crate) async fn ask<T, F>(&self, ask: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(moments) => moments.ask(ask).await,
+            Self::Postgres(pool) => ask(&mut Readers::Postgres(pool.clone()).reader().await?).await,
+        }
+    }
+
     pub(crate) async fn close(&self) {
         if let Self::Sqlite(moments) = self {
             moments.close().await;
