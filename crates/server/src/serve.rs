@@ -8,7 +8,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use switchback_storage::Store;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +45,7 @@ pub enum StartError {
 /// A part of the server broke, which is a defect of ours; the log says more.
 #[derive(Debug, thiserror::Error)]
 #[error("a part of the server broke: {0}")]
-pub struct Broken(JoinError);
+pub struct Broken(String);
 
 /// A server that listens and does not serve yet.
 pub struct Server {
@@ -111,20 +111,25 @@ impl Server {
         let background = CancellationToken::new();
         let mut parts = JoinSet::new();
         parts.spawn(self.tail.run(background.clone()));
-        parts.spawn(self.lines.run(background.clone()));
+        let (lines, stopping) = (self.lines, background.clone());
+        parts.spawn(async move {
+            lines.run(stopping.clone()).await;
+            // A server that is alone has none.
+            stopping.cancelled().await;
+        });
         let (hub, stop_beating) = (Arc::clone(self.app.chat.hub()), background.clone());
         parts.spawn(async move {
             let _ = stop_beating.run_until_cancelled(hub.beat()).await;
         });
-        parts.spawn(self.app.ops.index().clone().run(background.clone()));
-        parts.spawn(tidy(self.app.ops.clone(), background.clone()));
+        let indexing = tokio::spawn(self.app.ops.index().clone().run(background.clone()));
+        let tidying = tokio::spawn(tidy(self.app.ops.clone(), background.clone()));
         // Grammars and files are loaded before somebody waits for them.
         drop(tokio::task::spawn_blocking(|| {
             text::warm_up();
             http::warm_up();
         }));
         let graceful = GracefulShutdown::new();
-        let mut broken = {
+        let broken = {
             // Dropped before the stop goes on: whoever is not accepted yet is refused at once.
             let router = http::router(self.app.clone());
             let (door, connections) = (Door::new(self.app.clone()), self.app.config.connections);
@@ -142,8 +147,12 @@ impl Server {
             tracing::warn!("some connections did not end in time and are cut off");
         }
         background.cancel();
+        let mut rest = vec![indexing.await, tidying.await];
         while let Some(ended) = parts.join_next().await {
-            broken = broken.or(ended.err().map(Broken));
+            rest.push(ended);
+        }
+        for error in rest.into_iter().filter_map(Result::err) {
+            tracing::error!(%error, "a background task ended early");
         }
         self.app.ops.tidy().await;
         self.store.close().await;
@@ -151,15 +160,16 @@ impl Server {
     }
 }
 
-/// Waits until a part of the server breaks. Those that end have nothing to do.
+/// Waits until a part of the server ends, which none should do before it is told to.
 async fn broken(parts: &mut JoinSet<()>) -> Broken {
-    while let Some(ended) = parts.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a part of the server broke: it stops");
-            return Broken(error);
-        }
-    }
-    std::future::pending().await
+    let why = match parts.join_next().await {
+        Some(Err(error)) => error.to_string(),
+        // The tail ends when the writer does.
+        Some(Ok(())) => "nothing is written or told any more".to_owned(),
+        None => return std::future::pending().await,
+    };
+    tracing::error!(why, "a part of the server broke: it stops");
+    Broken(why)
 }
 
 async fn tidy(ops: Ops, stop: CancellationToken) {
@@ -201,9 +211,8 @@ mod tests {
 
     #[tokio::test]
     #[expect(clippy::panic, reason = "what is to be noticed")]
-    async fn a_part_that_breaks_is_noticed_and_one_that_ends_is_not() {
+    async fn a_part_that_breaks_or_ends_is_noticed() {
         let mut parts = JoinSet::new();
-        parts.spawn(std::future::ready(()));
         parts.spawn(std::future::pending());
         let (break_it, breaking) = tokio::sync::oneshot::channel::<()>();
         parts.spawn(async {
@@ -215,5 +224,8 @@ mod tests {
         assert!(early.is_err(), "nothing is broken yet");
         drop(break_it);
         assert!(noticing.await.to_string().contains("on purpose"));
+        let mut parts = JoinSet::new();
+        parts.spawn(std::future::ready(()));
+        assert!(broken(&mut parts).await.to_string().contains("nothing is written"));
     }
 }

@@ -59,7 +59,7 @@ impl<DB: Database> Held<DB> {
     }
 }
 
-/// The connections for several queries that must agree with each other.
+/// The connections for several queries that must agree with each other, or for one that many ask together.
 #[derive(Debug)]
 pub(crate) enum Moments {
     Sqlite(sqlite::Moments),
@@ -83,7 +83,7 @@ impl Moments {
         }
     }
 
-    /// Has `ask` ask for one thing. As above, it may await nothing else.
+    /// Has `ask` ask for one thing, and await nothing else.
     pub(crate) async fn ask<T, F>(&self, ask: F) -> Result<T, Error>
     where
         T: Send + 'static,

@@ -393,6 +393,7 @@ mod tests {
             ("--commands-burst", "SWITCHBACK_COMMANDS_BURST", "4000"),
             ("--connections", "SWITCHBACK_CONNECTIONS", "60000"),
             ("--ring-events", "SWITCHBACK_RING_EVENTS", "8192"),
+            ("--history-cache-mib", "SWITCHBACK_HISTORY_CACHE_MIB", "256"),
             ("--bus", "SWITCHBACK_BUS", "postgres"),
             ("--bus-file", "SWITCHBACK_BUS_FILE", "password"),
         ];

@@ -42,9 +42,13 @@ impl Ops {
         let Some(known) = pages.behind(room, n) else { return Ok(n) };
         let mut reached = n;
         for _ in 0..limits::PAGES_CATCH_UPS {
-            let Some(now) = self.store().only_posts(room, known).await? else { break };
+            let Some(now) = self.store().only_posts(room, known).await? else {
+                pages.forget(room, known);
+                break;
+            };
             reached = now.n;
-            if pages.advance(room, known, now) {
+            // Somebody else may have brought it further meanwhile, and then it is not of this count.
+            if pages.advance(room, known, now).is_none_or(|n| n <= now.n) {
                 break;
             }
         }
@@ -59,9 +63,10 @@ impl Ops {
         page: &HistoryPage,
     ) -> Result<EncodedHistory, Refusal> {
         let pages = &self.inner.pages;
-        // Something may have been posted since it was asked what is kept.
+        // Something may have been posted since it was asked what is kept. If that cannot be found out, it is not kept
+        // any longer: the page is there.
         if let Some(known) = pages.behind(room, page.reached.n)
-            && self.store().only_posts_between(room, known, page.reached).await?
+            && self.store().only_posts_between(room, known, page.reached).await.unwrap_or_default()
         {
             pages.advance(room, known, page.reached);
         }

@@ -92,22 +92,30 @@ impl Pages {
         (1..=limits::PAGES_BEHIND).contains(&behind).then_some(known)
     }
 
-    /// Between the two, messages were posted, and nothing else has happened. Returns whether what is kept is of
-    /// `now` then; it may be of somewhere between, if somebody else has brought it there, or of later.
-    pub(super) fn advance(&self, room: RoomId, known: Reached, now: Reached) -> bool {
+    /// Between the two, messages were posted, and nothing else has happened. Returns of which count what is kept is
+    /// then: of `now`, or of later, if somebody else has brought it there. It may be of between the two before.
+    pub(super) fn advance(&self, room: RoomId, known: Reached, now: Reached) -> Option<u64> {
         let mut kept = self.lock();
-        let is_between = |room: &&mut Room| (known.n..=now.n).contains(&room.reached.n);
-        let Some(room) = kept.rooms.get_mut(&room).filter(is_between) else { return false };
-        if room.reached == now {
-            return true;
+        let room = kept.rooms.get_mut(&room)?;
+        if (known.n..now.n).contains(&room.reached.n) {
+            room.reached = now;
+            if let Some(newest) = room.runs.last_mut().filter(|run| run.through == Seq::MAX)
+                && let Some(last) = newest.seqs.last()
+            {
+                newest.through = *last;
+            }
         }
-        room.reached = now;
-        if let Some(newest) = room.runs.last_mut()
-            && let Some(last) = newest.seqs.last()
+        Some(room.reached.n)
+    }
+
+    /// Something else has happened since: what is kept may be wrong by now.
+    pub(super) fn forget(&self, room: RoomId, known: Reached) {
+        let mut kept = self.lock();
+        if kept.rooms.get(&room).is_some_and(|room| room.reached == known)
+            && let Some(room) = kept.rooms.remove(&room)
         {
-            newest.through = newest.through.min(*last);
+            kept.size_bytes -= room.size_bytes();
         }
-        true
     }
 
     /// Keeps a page that was just read, and gives it back encoded.

@@ -12,14 +12,17 @@ use crate::read::people::{self, user_columns};
 use crate::read::rooms::{self, room_columns};
 
 /// Rows for [`filled`], `m`, to be narrowed by a WHERE; `$1` is `limits::REPLY_EXCERPT_CHARS`.
+///
+/// Not EXISTS: for a page of a large room `PostgreSQL` might read all reactions there are, to have them ready for
+/// as many rows as the room has.
 macro_rules! message_sql {
     () => {
         "SELECT m.seq, m.id, m.room_id, m.author_id, m.nonce, m.at, m.edited_at, m.body, m.html, \
          m.reply_to, m.mentions_room, m.deleted_seq IS NOT NULL AS deleted, \
          q.author_id AS quote_author, substr(q.body, 1, CAST($1 AS INTEGER)) AS quote_excerpt, \
          q.deleted_seq IS NOT NULL AS quote_deleted, \
-         EXISTS (SELECT 1 FROM reactions WHERE message_id = m.id) AS has_reactions, \
-         EXISTS (SELECT 1 FROM mentions WHERE seq = m.seq) AS has_mentions \
+         (SELECT 1 FROM reactions WHERE message_id = m.id LIMIT 1) IS NOT NULL AS has_reactions, \
+         (SELECT 1 FROM mentions WHERE seq = m.seq LIMIT 1) IS NOT NULL AS has_mentions \
          FROM messages m LEFT JOIN messages q ON q.id = m.reply_to "
     };
 }

@@ -34,8 +34,20 @@ fn message(seq: Seq, body: &str) -> Message {
     }
 }
 
+/// What happens before somebody asks.
+#[derive(Debug, Clone, Copy)]
+enum Happened {
+    Post,
+    /// Of whatever message: they all look different afterwards.
+    Edit,
+}
+
+fn happens() -> impl Strategy<Value = Option<Happened>> {
+    prop_oneof![17 => Just(None), 2 => Just(Some(Happened::Post)), 1 => Just(Some(Happened::Edit))]
+}
+
 /// What the database would say.
-fn read(all: &[Seq], range: HistoryRange, limit: usize) -> History {
+fn read(all: &[Seq], edits: u32, range: HistoryRange, limit: usize) -> History {
     let before = |seq: Seq| all.partition_point(|other| *other < seq);
     let Range { start, end } = match range {
         HistoryRange::Latest => all.len().saturating_sub(limit)..all.len(),
@@ -49,7 +61,8 @@ fn read(all: &[Seq], range: HistoryRange, limit: usize) -> History {
             middle.saturating_sub(limit / 2)..all.len().min(middle + limit.div_ceil(2))
         }
     };
-    let messages = all[start..end].iter().map(|seq| message(*seq, "as it was")).collect();
+    let messages =
+        all[start..end].iter().map(|seq| message(*seq, &format!("edited {edits} times"))).collect();
     History { messages, has_before: start > 0, has_after: end < all.len() }
 }
 
@@ -94,20 +107,24 @@ proptest! {
     #[test]
     fn whatever_is_found_is_what_would_be_read(
         mut all in prop::collection::btree_set(1_u64..LAST, 0..200).prop_map(Vec::from_iter),
-        asked in prop::collection::vec((range(), 1_usize..100, prop::bool::weighted(0.1)), 1..40),
+        asked in prop::collection::vec((range(), 1_usize..100, happens()), 1..40),
         is_little in any::<bool>(),
     ) {
         let pages = Pages::new(if is_little { 20_000 } else { PLENTY });
-        let mut n = 1;
+        let (mut n, mut edits) = (1, 0);
         let reached = |all: &[Seq], n| Reached { n, last_seq: all.last().copied().unwrap_or_default() };
-        for (range, limit, post) in asked {
-            if post {
-                let before = reached(&all, n);
-                all.push(all.last().map_or(1, |last| last + 2));
-                pages.advance(room(ROOM), before, reached(&all, n + 1));
-                n += 1;
+        for (range, limit, happened) in asked {
+            let before = reached(&all, n);
+            n += u64::from(happened.is_some());
+            match happened {
+                Some(Happened::Post) => {
+                    all.push(all.last().map_or(1, |last| last + 2));
+                    pages.advance(room(ROOM), before, reached(&all, n));
+                }
+                Some(Happened::Edit) => edits += 1,
+                None => {}
             }
-            let page = HistoryPage { history: read(&all, range, limit), reached: reached(&all, n) };
+            let page = HistoryPage { history: read(&all, edits, range, limit), reached: reached(&all, n) };
             let expected = serde_json::to_string(&page.history).unwrap();
             if let Some(found) = pages.find(room(ROOM), n, range, limit) {
                 prop_assert_eq!(bytes(&found), expected);
@@ -150,13 +167,20 @@ fn a_page_of_another_count_is_not_found_and_an_earlier_one_is_not_kept() {
     assert_eq!(pages.behind(of, 7), Some(reached(6)));
     assert_eq!(pages.behind(of, 7 + limits::PAGES_BEHIND), None);
     // It is of another moment than that between these two.
-    assert!(!pages.advance(of, reached(4), reached(5)) && !pages.advance(of, reached(7), reached(9)));
+    assert_eq!(pages.advance(of, reached(4), reached(5)), Some(6));
+    assert_eq!(pages.advance(of, reached(7), reached(9)), Some(6));
+    assert_eq!(pages.advance(room(ROOM + 1), reached(4), reached(5)), None);
     assert!(find(6).is_some());
     // Somebody else has brought it further meanwhile, but not as far.
-    assert!(pages.advance(of, reached(5), reached(9)) && pages.advance(of, reached(6), reached(9)));
+    assert_eq!(pages.advance(of, reached(5), reached(8)), Some(8));
+    assert_eq!(pages.advance(of, reached(6), reached(9)), Some(9));
     assert_eq!(find(9), None, "the end is not known any more");
     let before = |n| pages.find(of, n, HistoryRange::Before(2), 1);
     assert!(before(9).is_some() && before(6).is_none(), "what lies before it is");
+    pages.forget(of, reached(6));
+    assert!(before(9).is_some());
+    pages.forget(of, reached(9));
+    assert!(before(9).is_none() && is_counted(&pages) && pages.lock().size_bytes == 0);
 }
 
 #[test]
