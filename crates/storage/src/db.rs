@@ -59,7 +59,7 @@ impl<DB: Database> Held<DB> {
     }
 }
 
-/// The connections for several queries that must agree with each other, or for one that many ask together.
+/// The connections for several queries that must agree with each other.
 #[derive(Debug)]
 pub(crate) enum Moments {
     Sqlite(sqlite::Moments),
@@ -80,18 +80,6 @@ impl Moments {
                 let transaction = Box::pin(postgres::snapshot(pool)).await?;
                 read(&mut Conn::Postgres(Held::Snapshot(transaction))).await
             }
-        }
-    }
-
-    /// Has `ask` ask for one thing, and await nothing else.
-    pub(crate) async fn ask<T, F>(&self, ask: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
-    {
-        match self {
-            Self::Sqlite(moments) => moments.ask(ask).await,
-            Self::Postgres(pool) => ask(&mut Readers::Postgres(pool.clone()).reader().await?).await,
         }
     }
 

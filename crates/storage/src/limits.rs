@@ -26,8 +26,6 @@ pub const FRESH_EVENTS: usize = 2_048;
 pub const QUESTIONS_WAITING: usize = 65_536;
 /// Of them, those that are asked together.
 pub const QUESTIONS_AT_ONCE: usize = 64;
-/// Connections to a data directory's database that they are asked on.
-pub const QUESTIONERS: u32 = 2;
 /// Connections that read.
 pub const READERS: u32 = 4;
 /// Connections to a data directory's database that read several things of one moment.

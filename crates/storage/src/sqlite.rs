@@ -124,9 +124,10 @@ fn at_most(most: u32) -> u32 {
     most
 }
 
-/// The connections for what many ask together: one of each kind of question at a time.
-pub(crate) fn questions(path: &Path) -> Moments {
-    Moments::of(path, at_most(limits::QUESTIONERS))
+/// The connection for who comes in. Everybody does, and so it comes to know everybody's part of the
+/// database: one such cache is enough.
+pub(crate) fn desk(path: &Path) -> SqlitePool {
+    pool(path, 1)
 }
 
 /// The connections that search: they read the database, with the index beside it as `found`.

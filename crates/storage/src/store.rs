@@ -45,10 +45,10 @@ struct Inner {
     epoch: Epoch,
     readers: Readers,
     moments: Moments,
-    /// For the gate and the desk alone: nobody waits there behind what takes long.
-    questions: Arc<Moments>,
     gate: Arc<Together<Asked, Option<Reader>>>,
     desk: Arc<Together<SecretHash, Option<Admission>>>,
+    /// For the desk alone: each connection that asks for everybody comes to hold everybody in its cache.
+    desk_readers: Readers,
     writer: Writer,
     index: Index,
     /// A database server that several nodes may share.
@@ -95,11 +95,10 @@ impl Store {
             sqlite::migrate(&mut conn).await?;
         }
         sqlite::sync_wal(&path).await?;
-        let readers = Readers::Sqlite(sqlite::readers(&path));
+        let (readers, desk) = (sqlite::readers(&path), sqlite::desk(&path));
+        let (readers, desk) = (Readers::Sqlite(readers), Readers::Sqlite(desk));
         let moments = Moments::Sqlite(sqlite::moments(&path));
-        let questions = Moments::Sqlite(sqlite::questions(&path));
-        Self::start(Conn::from(conn), readers, moments, questions, Origin::Sqlite(Place::of(path)), lock)
-            .await
+        Self::start(Conn::from(conn), readers, moments, desk, Origin::Sqlite(Place::of(path)), lock).await
     }
 
     /// [`Store::open_database`] for a server, with patience (`limits::POSTGRES_START`) for a
@@ -129,15 +128,15 @@ impl Store {
         let conn = server.open_writer().await?;
         let pool = server.readers();
         let readers = Readers::Postgres(pool.clone());
-        let (moments, questions) = (Moments::Postgres(pool.clone()), Moments::Postgres(pool));
-        Self::start(Conn::from(conn), readers, moments, questions, Origin::Postgres(server), None).await
+        let (moments, desk) = (Moments::Postgres(pool), readers.clone());
+        Self::start(Conn::from(conn), readers, moments, desk, Origin::Postgres(server), None).await
     }
 
     async fn start(
         conn: Conn,
         readers: Readers,
         moments: Moments,
-        questions: Moments,
+        desk_readers: Readers,
         origin: Origin,
         lock: Option<File>,
     ) -> Result<Self, OpenError> {
@@ -151,9 +150,9 @@ impl Store {
             }
         };
         let writer = Writer::start(tx, head.seq, origin, lock);
-        let (gate, desk, questions) = (Together::new(), Together::new(), Arc::new(questions));
+        let (gate, desk) = (Together::new(), Together::new());
         let inner =
-            Inner { epoch: head.epoch, readers, moments, questions, gate, desk, writer, index, server };
+            Inner { epoch: head.epoch, readers, moments, gate, desk, desk_readers, writer, index, server };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -163,7 +162,7 @@ impl Store {
         let ended = self.inner.writer.finish().await;
         self.inner.index.close().await;
         self.inner.moments.close().await;
-        self.inner.questions.close().await;
+        self.inner.desk_readers.close().await;
         self.inner.readers.close().await;
         if let Some(ended) = ended
             && let Err(error) = end(ended).await
@@ -246,14 +245,14 @@ impl Store {
         self.inner.writer.submit(run).await
     }
 
-    /// Where those wait who ask for something, and whom they ask.
-    pub(crate) fn gate(&self) -> (&Arc<Together<Asked, Option<Reader>>>, Arc<Moments>) {
-        (&self.inner.gate, Arc::clone(&self.inner.questions))
+    /// Where those wait who ask for something, and the connections to ask on.
+    pub(crate) fn gate(&self) -> (&Arc<Together<Asked, Option<Reader>>>, Readers) {
+        (&self.inner.gate, self.inner.readers.clone())
     }
 
-    /// Where those wait who come in, and whom they ask.
-    pub(crate) fn desk(&self) -> (&Arc<Together<SecretHash, Option<Admission>>>, Arc<Moments>) {
-        (&self.inner.desk, Arc::clone(&self.inner.questions))
+    /// Where those wait who come in, and the connection to ask on.
+    pub(crate) fn desk(&self) -> (&Arc<Together<SecretHash, Option<Admission>>>, Readers) {
+        (&self.inner.desk, self.inner.desk_readers.clone())
     }
 
     pub(crate) fn index(&self) -> &Index {

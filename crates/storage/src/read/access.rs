@@ -1,7 +1,6 @@
 //! Sessions, tokens and invitations: who is this, and what gives them that right.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use sqlx::AssertSqlSafe;
 use switchback_core::wire::{Invitation, SessionInfo, Timestamp, TokenInfo};
@@ -27,11 +26,11 @@ impl Store {
     }
 
     async fn ask(&self, asked: Asked) -> Result<Option<Reader>, Error> {
-        let (gate, questions) = self.gate();
+        let (gate, pool) = self.gate();
         let _asking = turn().await;
         gate.ask(asked, move |asked| {
-            let questions = Arc::clone(&questions);
-            async move { questions.ask(move |conn| Box::pin(async move { readers(conn, &asked).await })).await }
+            let pool = pool.clone();
+            async move { readers(&mut pool.reader().await?, &asked).await }
         })
         .await
     }

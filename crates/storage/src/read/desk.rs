@@ -2,7 +2,6 @@
 //! lost network everybody comes at once, and is asked for together.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::db::{Conn, Row, values};
 use crate::read::access::oldest_alive;
@@ -14,14 +13,12 @@ use crate::{Admission, Credential, Error, Identity, Membership, SecretHash, Stor
 impl Store {
     /// Who this secret belongs to, as [`Store::identify`] says it, their memberships, and as of which head.
     pub async fn admit(&self, secret_hash: SecretHash) -> Result<Option<Admission>, Error> {
-        let (desk, questions) = self.desk();
+        let (desk, readers) = self.desk();
         let asking = turn().await;
         let admission = desk
             .ask(secret_hash, move |secrets| {
-                let questions = Arc::clone(&questions);
-                async move {
-                    questions.ask(move |conn| Box::pin(async move { admissions(conn, &secrets).await })).await
-                }
+                let readers = readers.clone();
+                async move { admissions(&mut readers.reader().await?, &secrets).await }
             })
             .await;
         drop(asking);

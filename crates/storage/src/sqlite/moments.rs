@@ -1,7 +1,6 @@
 //! What is read of one moment, in one go. Each query through sqlx is a message to a connection's thread and one
 //! back, and a page of history, a snapshot or a page of the log asks for half a dozen things (docs/decisions/026).
-//! So the questions go to the connection, all of them at once, on a thread that may wait for a disk. So does what
-//! many ask together: one question, but with an answer for each of them.
+//! So the questions go to the connection, all of them at once, on a thread that may wait for a disk.
 //!
 //! The threads are tokio's for blocking work. A few of them read at a time; each goes on with what waits for as
 //! long as something does.
@@ -64,9 +63,6 @@ impl fmt::Debug for State {
 /// Reads, answers, and says whether the connection can be used again.
 type Job = Box<dyn FnOnce(Result<&mut Conn, Error>) -> bool + Send>;
 
-/// How something is read: the outcome, and whether the connection is as it was before.
-type Run<F, T> = fn(&mut Conn, F) -> (Result<T, Error>, bool);
-
 impl Moments {
     /// Connections are opened when they are first needed, and kept.
     pub(crate) fn of(path: &Path, most: u32) -> Self {
@@ -82,23 +78,6 @@ impl Moments {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
     {
-        self.run(read, at_one_moment).await
-    }
-
-    /// The same for one query, which is of one moment by itself.
-    pub(crate) async fn ask<T, F>(&self, ask: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
-    {
-        self.run(ask, at_once).await
-    }
-
-    async fn run<T, F>(&self, read: F, run: Run<F, T>) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: Send + 'static,
-    {
         let (reply, mut answer) = oneshot::channel();
         let has_begun = Arc::new(AtomicBool::new(false));
         let begun = Arc::clone(&has_begun);
@@ -109,7 +88,7 @@ impl Moments {
             }
             begun.store(true, Ordering::Relaxed);
             let (outcome, is_sound) = match conn {
-                Ok(conn) => catch_unwind(AssertUnwindSafe(|| run(conn, read)))
+                Ok(conn) => catch_unwind(AssertUnwindSafe(|| at_one_moment(conn, read)))
                     .unwrap_or_else(|_| (Err(defect("a reader panicked")), false)),
                 Err(error) => (Err(error), false),
             };
@@ -199,33 +178,22 @@ impl Shared {
     }
 }
 
-/// In a transaction.
+/// The outcome, and whether the connection is as it was before.
 fn at_one_moment<T, F>(conn: &mut Conn, read: F) -> (Result<T, Error>, bool)
 where
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Error>>,
 {
-    if let Err(error) = answer(conn.run("BEGIN", values![])) {
-        return (Err(error), false);
-    }
-    let (outcome, is_sound) = at_once(conn, read);
-    let is_ended = answer(conn.run("COMMIT", values![])).is_ok();
-    (outcome, is_sound && is_ended)
-}
-
-/// By itself.
-fn at_once<T, F>(conn: &mut Conn, read: F) -> (Result<T, Error>, bool)
-where
-    F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Error>>,
-{
-    let outcome = answer(read(conn));
-    let is_sound = !matches!(outcome, Err(Error::Database(_) | Error::Unavailable(_)));
-    (outcome, is_sound)
-}
-
-/// What is there when it is asked for.
-fn answer<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let waits = || Err(defect("a reader waits for something else than the database"));
-    answer.now_or_never().unwrap_or_else(waits)
+    let reading = async {
+        if let Err(error) = conn.run("BEGIN", values![]).await {
+            return (Err(error), false);
+        }
+        let outcome = read(conn).await;
+        let is_ended = conn.run("COMMIT", values![]).await.is_ok();
+        let is_sound = is_ended && !matches!(outcome, Err(Error::Database(_) | Error::Unavailable(_)));
+        (outcome, is_sound)
+    };
+    let done = reading.now_or_never();
+    done.unwrap_or_else(|| (Err(defect("a reader waits for something else than the database")), false))
 }
 
 fn defect(what: &str) -> Error {
@@ -358,20 +326,6 @@ mod tests {
             assert_eq!(standing.unwrap(), 1);
         }
         assert_eq!(read(&moments).await.unwrap(), 1);
-    }
-
-    #[tokio::test]
-    async fn one_question_is_of_the_moment_in_which_it_is_asked() {
-        let (_dir, writer, moments) = numbers();
-        let ask = async || moments.ask(|conn| Box::pin(number(conn))).await;
-        assert_eq!(ask().await.unwrap(), 1);
-        writer.execute("UPDATE one SET number = 2", []).unwrap();
-        assert_eq!(ask().await.unwrap(), 2);
-        let waits = moments.ask::<(), _>(|_| Box::pin(std::future::pending()));
-        assert!(matches!(waits.await, Err(Error::Database(_))));
-        assert_eq!(ask().await.unwrap(), 2);
-        moments.close().await;
-        assert!(matches!(ask().await, Err(Error::Unavailable(_))));
     }
 
     #[tokio::test]
